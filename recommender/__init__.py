@@ -1,0 +1,1 @@
+"""Windowshop, the online side: personal feeds from models, catalogue and live events."""

@@ -1,0 +1,214 @@
+"""Settings: one TOML file, then the environment, then flags; every key optional, unknown keys refused by name.
+
+    [server] [feed] [state] [bundle] [train] [evaluate] [storefront]
+
+`WINDOWSHOP_SECTION__KEY` overrides the file, for example `WINDOWSHOP_FEED__MODE=any`. Secrets come from files that
+settings name, or from the environment as `SecretStr`; they are never printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from recommender.errors import ConfigurationError
+from recommender.types import EVENT_TYPES, Mode
+
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_WEIGHTLESS = {"impression", "hide", "return"}
+
+
+def parse_duration(value: object) -> object:
+    """Seconds from a number or from text such as `90s`, `30m`, `12h`, `14d`.
+
+    Example:
+        >>> parse_duration("30m")
+        1800.0
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhd]?)\s*", value)
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; write 90s, 30m, 12h or 14d")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class ServerSettings(_Section):
+    """The processes that answer."""
+
+    listen: str = Field("127.0.0.1:50051", description="Host and port of the gRPC server; port 0 picks a free one.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
+    threads: int = Field(2, ge=1, le=64, description="Request threads per worker.")
+    max_request_bytes: int = Field(1_310_720, ge=1_024, description="Larger messages are refused by gRPC itself.")
+    max_concurrent_requests: int = Field(256, ge=1, description="Per worker; more are refused RESOURCE_EXHAUSTED.")
+    drain: Seconds = Field(10.0, description="How long SIGTERM waits for requests under way.")
+    insecure: bool = Field(False, description="Allow listening beyond loopback without tokens and TLS.")
+
+
+class FeedSettings(_Section):
+    """What a feed is made of."""
+
+    mode: Mode = Field(
+        Mode.DISCOVER, description="discover hides what the user bought in the last discover_days; any does not."
+    )
+    discover_days: int = Field(90, ge=0, description="For how long a purchase hides its item in discover mode.")
+    snapshot_items: int = Field(1_000, ge=1, le=10_000, description="Ranked candidates and tail kept for paging.")
+    token_ttl: Seconds = Field(1_800.0, description="How long a page token lives after its last use.")
+    receipt_ttl: Seconds = Field(604_800.0, description="How long a card's receipt is valid.")
+    deadline_ms: int = Field(500, ge=10, description="Assumed where the client sends no deadline.")
+    source_limit: int = Field(200, ge=1, le=2_000, description="Rows that each source may retrieve.")
+    signing_key: SecretStr | None = Field(
+        None, description="Key of tokens and receipts, at least 32 characters; the environment's place for it."
+    )
+    signing_key_file: Path | None = Field(None, description="File that holds the signing key.")
+
+
+class StateSettings(_Section):
+    """Events, snapshots and served records."""
+
+    durability: Literal["disk", "process"] = Field(
+        "disk", description="disk: fsync before the reply; process: survives kill -9, not a power cut."
+    )
+    history_events: int = Field(1_000, ge=1, description="Newest events of a user that a request reads.")
+    retention: Seconds = Field(34_128_000.0, description="How long events are kept (default 395 days, least 30).")
+    served_retention: Seconds = Field(2_592_000.0, description="How long served records are kept (30 days).")
+
+
+class BundleSettings(_Section):
+    """What a published model holds."""
+
+    min_index_recall: float = Field(
+        0.98, ge=0, le=1, description="Least recall@100 of an index against exact search; below it, exact is built."
+    )
+    exact_below_items: int = Field(50_000, ge=0, description="Catalogues smaller than this get an exact index.")
+    neighbours: int = Field(100, ge=1, le=1_000, description="Length of each item's neighbour list.")
+    history_events: int = Field(1_000, ge=0, description="Newest events per user that a bundle carries.")
+    keep_versions: int = Field(5, ge=1, description="Versions kept in the models folder beside the live one.")
+
+
+class TrainSettings(_Section):
+    """The nightly job."""
+
+    event_weights: dict[str, float] = Field(
+        default_factory=lambda: {name: float(name not in _WEIGHTLESS) for name in EVENT_TYPES},
+        description="Weight of each event type in retrieval; a type left out keeps its default, an unknown one 0.",
+    )
+    target: str = Field("purchase", description="Event type that the ranker learns to foresee.")
+    sources: tuple[str, ...] = Field(
+        ("cooccurrence", "als", "own_frequency", "content", "popularity_recent", "popularity_category"),
+        description="Retrieval models to fit and serve.",
+    )
+    window: Seconds = Field(1_209_600.0, description="Length of the ranker's and the choice's windows (14 days).")
+    max_reject_rate: float = Field(0.05, ge=0, le=1, description="Larger shares of unusable rows stop the run.")
+    seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of every draw.")
+    threads: int = Field(2, ge=1, le=64, description="Threads of the fits that use more than one.")
+    memory: str = Field("4GB", description="Limit of the log reader; beyond it, it spills to disk.")
+    cooccurrence_window: int = Field(10, ge=1, le=1_000, description="How many later items an item is paired with.")
+    als_factors: int = Field(128, ge=2, le=1_024, description="Length of the ALS vectors.")
+    als_regularization: float = Field(0.05, gt=0, description="Regularisation of ALS.")
+    als_alpha: float = Field(10.0, gt=0, description="Confidence per unit of interaction weight.")
+    als_iterations: int = Field(15, ge=1, le=200, description="Sweeps of ALS.")
+    half_life: Seconds = Field(5_184_000.0, description="Decay of interactions in fits (60 days).")
+    popularity_half_life: Seconds = Field(604_800.0, description="Decay of recent popularity (7 days).")
+    content_dim: int = Field(64, ge=2, le=512, description="Length of the content vectors.")
+    max_example_users: int = Field(5_000, ge=10, description="Users that a ranker's window is sampled down to.")
+    gate: bool = Field(True, description="Compare with the live bundle before promotion.")
+
+    def weight_of(self, event_type: str) -> float:
+        """Weight of a type: configured, else the default of a known one, else 0."""
+        if event_type in self.event_weights:
+            return self.event_weights[event_type]
+        return float(event_type in EVENT_TYPES and event_type not in _WEIGHTLESS)
+
+
+class EvaluateSettings(_Section):
+    """Offline evaluation."""
+
+    resamples: int = Field(2_000, ge=100, description="Bootstrap resamples over users.")
+    seed: int = Field(20_26, ge=0, description="Seed of the bootstrap and of the random baseline.")
+
+
+class StorefrontSettings(_Section):
+    """The demo shop page; it has no settings yet."""
+
+
+class Settings(BaseSettings):
+    """All sections, frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WINDOWSHOP_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    feed: FeedSettings = FeedSettings()
+    state: StateSettings = StateSettings()
+    bundle: BundleSettings = BundleSettings()
+    train: TrainSettings = TrainSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    storefront: StorefrontSettings = StorefrontSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The file arrives as init values, so the environment stands before it."""
+        return env_settings, init_settings
+
+    def hash_of(self, *sections: str) -> str:
+        """SHA-256 of the named sections as canonical JSON, secrets left out."""
+        payload = {name: getattr(self, name).model_dump(mode="json", exclude={"signing_key"}) for name in sections}
+        return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def load_settings(path: Path | None = None, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+    """Settings from a TOML file, the environment and flags, the later winning.
+
+    Args:
+        path: TOML file, or None for defaults.
+        flags: {section: {key: value}}; None values are ignored.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or a key is unknown or wrong; the message names each.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(f"cannot read configuration {path}: {error}") from error
+    try:
+        settings = Settings(**values)
+        overrides = {
+            section: {key: value for key, value in keys.items() if value is not None}
+            for section, keys in (flags or {}).items()
+        }
+        updated = {
+            section: type(getattr(settings, section))(**{**getattr(settings, section).model_dump(), **keys})
+            for section, keys in overrides.items()
+            if keys
+        }
+        return settings.model_copy(update=updated)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        origin = f"configuration {path}" if path is not None else "configuration"
+        raise ConfigurationError(f"{origin}: {problems}") from error

@@ -1,0 +1,1 @@
+"""What the online side remembers; see README.md."""

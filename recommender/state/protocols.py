@@ -1,0 +1,139 @@
+"""The protocols of state, one each, so that an embedded and a shared implementation are exchangeable.
+
+The event log is the truth; histories are views of it. Snapshots and `served` records live beside it and never take
+its write lock. Nothing here presumes one host; `recommender.state.sqlite` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.types import Event, Times
+
+Numbers = npt.NDArray[np.int64]
+
+
+class Outcome(StrEnum):
+    """What became of one appended event."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REUSED = "reused"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event as the log keeps it.
+
+    Args:
+        event: With `time_ms` set.
+        arrival_ms: When the server took it.
+        attribution: Request, position, source and model of the receipt, as canonical JSON; empty without one.
+        sequence: Place in the log, ascending; 0 before it is appended.
+    """
+
+    event: Event
+    arrival_ms: int
+    attribution: str = ""
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHistory:
+    """A user's or session's newest events, oldest first.
+
+    Args:
+        item_numbers: int64 [n], permanent item numbers.
+        event_types: uint8 [n], codes of `EVENT_TYPES`.
+        times_ms: int64 [n].
+    """
+
+    item_numbers: Numbers
+    event_types: npt.NDArray[np.uint8]
+    times_ms: Times
+
+
+class ItemNumbers(Protocol):
+    """Permanent numbers for item ids: given once, never reused, the same in every process and after restarts."""
+
+    def numbers(self, item_ids: Sequence[str]) -> Numbers:
+        """int64 [n], new ids get new numbers; durable before it returns."""
+        ...
+
+    def item_ids(self, numbers: Numbers) -> list[str]:
+        """The ids of known numbers, in order; KeyError names one that was never given."""
+        ...
+
+
+class EventLog(Protocol):
+    """The durable log of what users did."""
+
+    def append(self, events: Sequence[LoggedEvent]) -> list[Outcome]:
+        """Append and return only when durable at the configured level.
+
+        Idempotent per user (or session, for anonymous events) by `event_id` within the retention: the same content
+        again is DUPLICATE, other content is REUSED and not stored. An event with both ids ties that session's
+        earlier anonymous events to the user, once.
+
+        Raises:
+            StateFullError: The disk is full; nothing of this call was stored.
+        """
+        ...
+
+    def history(self, user_id: str, session_id: str, limit: int) -> StoredHistory:
+        """The newest `limit` events of the user, or of the anonymous session where `user_id` is empty.
+
+        Ordered by (time, sequence). Sees every append that returned, from any process on the same state.
+        """
+        ...
+
+    def events(self, since_ms: int | None = None) -> Iterator[LoggedEvent]:
+        """All events that arrived at or after `since_ms`, by sequence, anonymous ones tied to their user."""
+        ...
+
+
+class SnapshotStore(Protocol):
+    """Ordered lists that sessions page through; readable by every process on the same state."""
+
+    def put(self, record: bytes, expires_ms: int) -> bytes:
+        """Keep a record and return its locator (at most 32 bytes). Costs no lock that writers of events hold."""
+        ...
+
+    def get(self, locator: bytes) -> bytes | None:
+        """The record, or None where it expired, was removed or never was. A torn record is None, never garbage."""
+        ...
+
+
+class ServedLog(Protocol):
+    """Compact records of what was served; written beside the reply, up to a second may be lost in a crash."""
+
+    def write(self, record: bytes) -> None:
+        """Queue one record; never blocks on the disk."""
+        ...
+
+    def records(self) -> Iterator[bytes]:
+        """All whole records in the order of each writer; a torn tail is skipped."""
+        ...
+
+
+class State(Protocol):
+    """All of it, opened once per process."""
+
+    events: EventLog
+    numbers: ItemNumbers
+    snapshots: SnapshotStore
+    served: ServedLog
+
+    def signing_key(self) -> bytes:
+        """The key of tokens and receipts; the embedded state makes one on first use, mode 0600."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release; safe to call twice."""
+        ...

@@ -1,0 +1,1 @@
+"""Windowshop, the offline side: from logs to bundles, and honest evaluation."""
