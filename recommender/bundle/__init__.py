@@ -1,1 +1,18 @@
+"""The bundle: all that training hands to serving, as files that hold data and never code; see README.md."""
 
+from recommender.bundle.manifest import FORMAT_VERSION, Manifest
+from recommender.bundle.read import Bundle, current_version, list_versions, open_bundle
+from recommender.bundle.strings import IdIndex, StringColumn
+from recommender.bundle.write import BundleWriter
+
+__all__ = [
+    "FORMAT_VERSION",
+    "BundleWriter",
+    "Bundle",
+    "IdIndex",
+    "Manifest",
+    "StringColumn",
+    "current_version",
+    "list_versions",
+    "open_bundle",
+]

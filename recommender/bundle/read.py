@@ -1,0 +1,148 @@
+"""Opening a bundle: verified once, memory-mapped, immutable."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from recommender.bundle.manifest import MANIFEST_NAME, Manifest, read_manifest
+from recommender.bundle.strings import IdIndex, StringColumn
+from recommender.bundle.write import sha256_of
+from recommender.errors import BundleError
+from recommender.types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, History
+
+CURRENT_NAME = "current"
+
+
+class Bundle:
+    """One version of the models, opened for reading; every array is a read-only map of its file."""
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+
+    @property
+    def version(self) -> str:
+        """The version's name, which is its folder's."""
+        return self.manifest.version
+
+    @property
+    def n_items(self) -> int:
+        """How many item rows there are."""
+        return self.manifest.counts["items"]
+
+    def has(self, name: str) -> bool:
+        """Whether the bundle holds an array of that name."""
+        return f"{name}.npy" in self.manifest.files
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """The array of that name, mapped on first use and shared afterwards.
+
+        Raises:
+            BundleError: There is none, or its file cannot be mapped.
+        """
+        found = self._arrays.get(name)
+        if found is None:
+            try:
+                mapped = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError) as error:
+                raise BundleError(f"bundle {self.folder} is damaged: cannot map {name}.npy ({error})") from error
+            # A plain view: numpy.memmap costs microseconds at every slice.
+            found = self._arrays[name] = mapped.view(np.ndarray)
+        return found
+
+    def strings(self, name: str) -> StringColumn:
+        """The string column of that name."""
+        return StringColumn(self.array(f"{name}.bytes"), self.array(f"{name}.offsets"))
+
+    def ids(self, name: str) -> IdIndex:
+        """The id column of that name with its index."""
+        return IdIndex(self.strings(name), self.array(f"{name}.hashes"), self.array(f"{name}.rows"))
+
+    def index(self, name: str) -> faiss.Index:
+        """The FAISS index of that name, memory-mapped."""
+        path = self.folder / f"{name}.faiss"
+        try:
+            return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise BundleError(f"bundle {self.folder} is damaged: cannot open {path.name}") from error
+
+    @cached_property
+    def items(self) -> IdIndex:
+        """Item ids by row."""
+        return self.ids("items/ids")
+
+    @cached_property
+    def users(self) -> IdIndex:
+        """Ids of the users whose histories the bundle carries."""
+        return self.ids("histories/users")
+
+    @cached_property
+    def event_type_codes(self) -> dict[str, int]:
+        """Code of each event type by name, as used in histories."""
+        return {name: min(code, UNKNOWN_EVENT_TYPE) for code, name in enumerate(self.manifest.event_types)}
+
+    def history(self, user_id: str) -> History:
+        """The user's newest events of the training log, oldest first; empty for an unknown user."""
+        user = self.users.row(user_id) if user_id else -1
+        if user < 0:
+            return History.empty()
+        start, stop = self.array("histories/offsets")[user : user + 2]
+        return History(
+            self.array("histories/rows")[start:stop],
+            self.array("histories/types")[start:stop],
+            self.array("histories/times")[start:stop],
+        )
+
+
+def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
+    """Open a bundle folder.
+
+    Args:
+        folder: The version's folder.
+        verify: Check the SHA-256 of every file; leave out only where another process just did.
+
+    Raises:
+        BundleError: It is not a bundle, damaged, or of another format version.
+    """
+    manifest = read_manifest(folder)
+    if manifest.event_types[: len(EVENT_TYPES)] != list(EVENT_TYPES):
+        raise BundleError(f"bundle {folder} is foreign: its event types are not this build's")
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if missing := sorted(manifest.files.keys() - present):
+        raise BundleError(f"bundle {folder} is damaged: {missing[0]} is missing ({len(missing)} in all)")
+    if verify:
+        for name, expected in manifest.files.items():
+            if sha256_of(folder / name) != expected:
+                raise BundleError(f"bundle {folder} is damaged: {name} does not match its SHA-256")
+    return Bundle(folder, manifest)
+
+
+def list_versions(models: Path) -> list[str]:
+    """Names of the versions in a models folder, oldest first; folders beginning with a dot are not versions."""
+    if not models.is_dir():
+        return []
+    return sorted(
+        path.name for path in models.iterdir() if not path.name.startswith(".") and (path / MANIFEST_NAME).is_file()
+    )
+
+
+def current_version(models: Path) -> str | None:
+    """The name of the live version, None where nothing was published yet.
+
+    Raises:
+        BundleError: `current` names a version that is not there.
+    """
+    try:
+        name = (models / CURRENT_NAME).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+    if not name or "/" in name or not (models / name / MANIFEST_NAME).is_file():
+        raise BundleError(f"{models / CURRENT_NAME} names {name!r}, which is not a version in {models}")
+    return name
