@@ -1,1 +1,1 @@
-
+"""Orders of scored candidates: one reranker per file."""
