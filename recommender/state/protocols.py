@@ -32,7 +32,8 @@ class LoggedEvent:
     """An event as the log keeps it.
 
     Args:
-        event: With `time_ms` set.
+        event: With `time_ms` set; None, when appended, means the arrival. Read back, its receipt is empty: what it
+            said is the attribution.
         arrival_ms: When the server took it.
         attribution: Request, position, source and model of the receipt, as canonical JSON; empty without one.
         sequence: Place in the log, ascending; 0 before it is appended.
@@ -70,6 +71,15 @@ class ItemNumbers(Protocol):
         """The ids of known numbers, in order; KeyError names one that was never given."""
         ...
 
+    def bundle_numbers(self, fingerprint: str, item_ids: Sequence[str]) -> Numbers:
+        """The numbers of all items of a bundle, int64 [n_items] by row, read-only; computed once per state.
+
+        Args:
+            fingerprint: Names these ids in this order, such as the hash of their file.
+            item_ids: [n_items], by row; hardly touched where the numbers are kept already.
+        """
+        ...
+
 
 class EventLog(Protocol):
     """The durable log of what users did."""
@@ -78,8 +88,12 @@ class EventLog(Protocol):
         """Append and return only when durable at the configured level.
 
         Idempotent per user (or session, for anonymous events) by `event_id` within the retention: the same content
-        again is DUPLICATE, other content is REUSED and not stored. An event with both ids ties that session's
-        earlier anonymous events to the user, once.
+        again is DUPLICATE, other content is REUSED and not stored. Content is what the client sent: a time equal to
+        the arrival, or None, counts as unset, and the attribution does not count.
+
+        An event with both ids ties that session's earlier anonymous events to the user: those stored before it, and
+        late ones whose time lies before it. Each is tied once and then belongs to that user alone; what the session
+        does anonymously afterwards stays the session's until its next event with both ids.
 
         Raises:
             StateFullError: The disk is full; nothing of this call was stored.
@@ -101,20 +115,38 @@ class EventLog(Protocol):
 class SnapshotStore(Protocol):
     """Ordered lists that sessions page through; readable by every process on the same state."""
 
-    def put(self, record: bytes, expires_ms: int) -> bytes:
-        """Keep a record and return its locator (at most 32 bytes). Costs no lock that writers of events hold."""
+    def put(self, record: bytes, expires_ms: int, owner: str = "") -> bytes:
+        """Keep a record and return its locator (at most 32 bytes). Costs no lock that writers of events hold.
+
+        Args:
+            record: At most 16 MiB.
+            expires_ms: From this moment on it is gone.
+            owner: The user id, or the session id of an anonymous one, by which the record can be found and removed.
+
+        Raises:
+            StateFullError: The disk is full.
+        """
         ...
 
     def get(self, locator: bytes) -> bytes | None:
         """The record, or None where it expired, was removed or never was. A torn record is None, never garbage."""
         ...
 
+    def extend(self, locator: bytes, expires_ms: int) -> bool:
+        """Let a record live until `expires_ms` where it would expire before; False where `get` would give None."""
+        ...
+
 
 class ServedLog(Protocol):
     """Compact records of what was served; written beside the reply, up to a second may be lost in a crash."""
 
-    def write(self, record: bytes) -> None:
-        """Queue one record; never blocks on the disk."""
+    @property
+    def dropped(self) -> int:
+        """Records that this process lost because the disk could not follow."""
+        ...
+
+    def write(self, record: bytes, owner: str = "") -> None:
+        """Queue one record; never blocks on the disk. `owner` is the user or session id by which it can be removed."""
         ...
 
     def records(self) -> Iterator[bytes]:
@@ -125,13 +157,32 @@ class ServedLog(Protocol):
 class State(Protocol):
     """All of it, opened once per process."""
 
-    events: EventLog
-    numbers: ItemNumbers
-    snapshots: SnapshotStore
-    served: ServedLog
+    @property
+    def events(self) -> EventLog:
+        """The log of what users did."""
+        ...
+
+    @property
+    def numbers(self) -> ItemNumbers:
+        """The permanent numbers of items."""
+        ...
+
+    @property
+    def snapshots(self) -> SnapshotStore:
+        """The lists that sessions page through."""
+        ...
+
+    @property
+    def served(self) -> ServedLog:
+        """The records of what was served."""
+        ...
 
     def signing_key(self) -> bytes:
         """The key of tokens and receipts; the embedded state makes one on first use, mode 0600."""
+        ...
+
+    def data_version(self) -> int:
+        """A number that changes whenever any process added events, for callers that cache; cheap to ask."""
         ...
 
     def close(self) -> None:

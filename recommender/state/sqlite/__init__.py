@@ -1,1 +1,8 @@
+"""State embedded in one folder of one host; see ../README.md."""
 
+from __future__ import annotations
+
+from recommender.state.sqlite.embedded import Removed, SqliteState, open_state
+from recommender.state.sqlite.segments import SegmentLimits
+
+__all__ = ["Removed", "SegmentLimits", "SqliteState", "open_state"]

@@ -1,0 +1,186 @@
+"""The embedded state: one folder, shared by all worker processes of one host.
+
+events.db      event log, actors and item numbers (SQLite, WAL)
+writer.lock    orders the committers of all processes
+snapshots/     append-only segments
+served/        append-only files
+numbers/       one array of item numbers per bundle
+signing.key    mode 0600
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from recommender.config import StateSettings
+from recommender.errors import ConfigurationError, StateError
+from recommender.state.sqlite.committer import Committer
+from recommender.state.sqlite.events import REMOVAL_ROWS, SqliteEventLog
+from recommender.state.sqlite.failures import from_os
+from recommender.state.sqlite.numbers import SqliteItemNumbers
+from recommender.state.sqlite.readers import Readers
+from recommender.state.sqlite.schema import connect_writer
+from recommender.state.sqlite.segments import SegmentLimits, SegmentStore
+from recommender.state.sqlite.served import ServedFiles
+from recommender.state.sqlite.signing import load_key
+from recommender.types import DAY_MS
+
+#: An event_id must be remembered for at least so long.
+MIN_RETENTION_DAYS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How many records of a user were removed from each store."""
+
+    events: int
+    snapshots: int
+    served: int
+
+
+class SqliteState:
+    """The embedded implementation of `State`; opened once per process, after any fork.
+
+    Args:
+        path: The folder of the state; it exists.
+        settings: Durability and retention.
+        clock: The time in ms since the epoch, UTC.
+        worker: Name of this process in file names.
+        limits: How large snapshots may grow.
+    """
+
+    def __init__(
+        self, path: Path, settings: StateSettings, clock: Callable[[], int], worker: str, limits: SegmentLimits
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        database, lock = path / "events.db", path / "writer.lock"
+        with contextlib.ExitStack() as opened:
+            with _locked(lock):
+                connection = connect_writer(database, settings.durability)
+            opened.callback(connection.close)
+            self._committer = Committer(connection, database, lock, self._do_chores)
+            opened.callback(self._committer.close)
+            self._readers = Readers(database)
+            opened.callback(self._readers.close)
+            self.events = SqliteEventLog(self._committer, self._readers, _ms(settings.retention))
+            self.numbers = SqliteItemNumbers(self._committer, self._readers, path / "numbers")
+            self.snapshots = SegmentStore(path / "snapshots", clock, limits)
+            opened.callback(self.snapshots.close)
+            syncs = settings.durability == "disk"
+            self.served = ServedFiles(path / "served", clock, worker, _ms(settings.served_retention), syncs=syncs)
+            opened.callback(self.served.close)
+            self._opened = opened.pop_all()
+
+    @property
+    def transactions(self) -> int:
+        """Transactions that this process committed: with many callers at once fewer than calls."""
+        return self._committer.transactions
+
+    def signing_key(self) -> bytes:
+        """The key of tokens and receipts, 32 bytes from `signing.key`; made at first use, mode 0600."""
+        return load_key(self._path / "signing.key")
+
+    def data_version(self) -> int:
+        """A number that changes whenever this or another process committed events or item numbers."""
+        return self._readers.data_version()
+
+    def check(self) -> None:
+        """Look through the whole event file, which takes about a second per GB.
+
+        Raises:
+            StateError: It is damaged.
+        """
+        problems = [row[0] for row in self._readers.fetch("PRAGMA quick_check(3)")]
+        if problems != ["ok"]:
+            raise StateError(
+                f"{self._path / 'events.db'} is damaged ({'; '.join(problems)}); restore it from a copy, "
+                "or move it away to start empty"
+            )
+
+    def remove_user(self, user_id: str) -> Removed:
+        """Remove the user's events, and the snapshots and served records kept for the user or their sessions.
+
+        What other processes have queued but not yet written (a quarter of a second) is met by calling it again.
+        """
+        owners = [user_id, *self.events.sessions_of(user_id)]
+        return Removed(
+            events=self.events.remove_user(user_id),
+            snapshots=self.snapshots.remove_owned(owners),
+            served=self.served.remove_owned(owners),
+        )
+
+    def close(self) -> None:
+        """Flush and release; safe to call twice."""
+        self._opened.close()
+
+    def _do_chores(self) -> bool:
+        self.snapshots.sweep()
+        return self.events.expire(self._clock()) == REMOVAL_ROWS
+
+
+def open_state(
+    path: Path,
+    settings: StateSettings,
+    *,
+    clock: Callable[[], int],
+    worker: str = "worker",
+    limits: SegmentLimits | None = None,
+) -> SqliteState:
+    """Open the state in a folder, making it where there is none.
+
+    Args:
+        path: The folder.
+        settings: Durability and retention.
+        clock: The time in ms since the epoch, UTC.
+        worker: Name of this process in file names, for people's eyes; it need not be unique.
+        limits: How large snapshots may grow.
+
+    Raises:
+        StateError: The folder is a file or cannot be written, or its state is foreign, damaged or of another version.
+        ConfigurationError: The retention is shorter than event ids must be remembered.
+    """
+    if settings.retention < MIN_RETENTION_DAYS * DAY_MS / 1_000:
+        raise ConfigurationError(
+            f"state.retention is {settings.retention:.0f} s, wanted at least {MIN_RETENTION_DAYS}d: "
+            "an event sent again within that time must be known"
+        )
+    try:
+        _make_folder(path)
+        return SqliteState(path, settings, clock, worker, limits or SegmentLimits())
+    except OSError as error:
+        raise from_os(error, path) from error
+
+
+def _make_folder(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise StateError(f"{path} is a file, wanted a folder for the state; name another")
+    if not path.exists():
+        path.mkdir(parents=True, mode=0o700, exist_ok=True)
+        # Durable events in a folder that a power cut undoes would be lost all the same.
+        parent = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the writers' lock while the file is looked at or made."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1_000)
