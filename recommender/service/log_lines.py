@@ -1,0 +1,62 @@
+"""Log lines as JSON objects, one a line, in which persons are tags and never ids."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """time, level, logger, process, message, then whatever `extra` gave, then the traceback."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "pid": os.getpid(),
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Send every log line of this process to stderr, as JSON."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+class PersonTag:
+    """Names persons in logs by a keyed hash: the same person has the same tag, which without the key says nothing.
+
+    Args:
+        key: Secret of the state, shared by its workers.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hashlib.blake2b(key, digest_size=32, person=b"windowshop-tag").digest()
+
+    def of(self, person: str) -> str:
+        """The tag of a user or session id."""
+        return "~" + hashlib.blake2b(person.encode(), digest_size=6, key=self._key).hexdigest()
+
+    def hide(self, text: str, persons: Iterable[str]) -> str:
+        """The text with every id of these persons that stands as a word of its own replaced by its tag."""
+        for person in sorted(filter(None, persons), key=len, reverse=True):
+            for written in {person, repr(person)[1:-1]}:
+                text = re.sub(rf"(?<!\w){re.escape(written)}(?!\w)", self.of(person), text)
+        return text

@@ -1,0 +1,151 @@
+"""How a method's exceptions become a google.rpc.Status: the one place where errors meet gRPC."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NoReturn
+
+import grpc
+from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError, Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from recommender.errors import RequestError, StateError, StateFullError
+from recommender.service.field_limits import MAX_VIOLATIONS
+from recommender.service.log_lines import PersonTag
+
+DOMAIN: Final = "windowshop"
+# Details travel in a trailer, and clients refuse trailers of more than 8 KiB: 20 violations have to fit, in base64.
+_MESSAGE_CHARACTERS: Final = 400
+_PATH_CHARACTERS: Final = 60
+_DESCRIPTION_CHARACTERS: Final = 140
+_PERSON_FIELDS: Final = frozenset({"user_id", "session_id"})
+
+Unary = Callable[[bytes, grpc.ServicerContext], bytes]
+ClientStream = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
+_logger = logging.getLogger(__name__)
+
+
+def to_status(error: RequestError, request_id: str = "") -> grpc.Status:
+    """The status of a refused request: ErrorInfo, BadRequest where fields are at fault, RequestInfo where given."""
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
+    if error.violations:
+        details.append(
+            error_details_pb2.BadRequest(
+                field_violations=[
+                    error_details_pb2.BadRequest.FieldViolation(
+                        field=_short(path, _PATH_CHARACTERS), description=_short(said, _DESCRIPTION_CHARACTERS)
+                    )
+                    for path, said in error.violations[:MAX_VIOLATIONS]
+                ]
+            )
+        )
+    if request_id:
+        details.append(error_details_pb2.RequestInfo(request_id=request_id))
+    status = status_pb2.Status(
+        code=code_pb2.Code.Value(error.code),
+        message=_short(error.message, _MESSAGE_CHARACTERS),
+        details=[_packed(detail) for detail in details],
+    )
+    return rpc_status.to_status(status)
+
+
+def _packed(detail: Message) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
+
+
+def _short(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class Refusals:
+    """Wraps methods so that whatever they raise reaches the client as a status and nothing leaks.
+
+    Args:
+        tag: Names persons in log lines.
+    """
+
+    def __init__(self, tag: PersonTag) -> None:
+        self._tag = tag
+
+    def unary(self, method: str, request_type: type[Message], answer: Unary) -> Unary:
+        """A method with one request, guarded.
+
+        Args:
+            method: Its name in log lines.
+            request_type: What the request's bytes hold, to find the persons that a log line must not name.
+            answer: From the request's bytes to the reply's.
+        """
+
+        def guarded(data: bytes, context: grpc.ServicerContext) -> bytes:
+            try:
+                return answer(data, context)
+            except Exception as error:  # noqa: BLE001  # the outermost frame of a request: nothing may leak past it
+                self._refuse(method, error, context, persons_in(request_type, data))
+
+        return guarded
+
+    def stream(self, method: str, request_type: type[Message], answer: ClientStream) -> ClientStream:
+        """A method with a stream of requests, guarded likewise."""
+
+        def guarded(stream: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+            latest = b""
+
+            def remembering() -> Iterator[bytes]:
+                nonlocal latest
+                for data in stream:
+                    latest = data
+                    yield data
+
+            try:
+                return answer(remembering(), context)
+            except grpc.RpcError:
+                raise  # the client went away; gRPC knows
+            except Exception as error:  # noqa: BLE001  # as above
+                self._refuse(method, error, context, persons_in(request_type, latest))
+
+        return guarded
+
+    def _refuse(self, method: str, error: Exception, context: grpc.ServicerContext, persons: set[str]) -> NoReturn:
+        if isinstance(error, RequestError):
+            context.abort_with_status(to_status(error))
+        if isinstance(error, StateError):
+            full = isinstance(error, StateFullError)
+            if not full:
+                _logger.error("the state cannot be used", extra={"method": method, "reason": str(error)})
+            said = "the disk under the state is full" if full else "the state cannot be used at the moment"
+            reason = "STATE_FULL" if full else "STATE_UNAVAILABLE"
+            context.abort_with_status(to_status(RequestError("UNAVAILABLE", reason, f"{said}; send it again later")))
+        self._report(method, persons, error, context)
+
+    def _report(self, method: str, persons: set[str], error: Exception, context: grpc.ServicerContext) -> NoReturn:
+        request_id = secrets.token_hex(8)
+        text = "".join(traceback.format_exception(error))
+        extra = {"method": method, "request_id": request_id, "traceback": self._tag.hide(text, persons)}
+        _logger.error("a request failed", extra=extra)
+        said = f"internal error in {method}; report request id {request_id}"
+        context.abort_with_status(to_status(RequestError("INTERNAL", "INTERNAL", said), request_id))
+
+
+def persons_in(request_type: type[Message], data: bytes) -> set[str]:
+    """User and session ids anywhere in a request; empty where its bytes cannot be read."""
+    try:
+        return set(_persons(request_type.FromString(data)))
+    except DecodeError:
+        return set()
+
+
+def _persons(message: Message) -> Iterator[str]:
+    for field, value in message.ListFields():
+        if field.name in _PERSON_FIELDS:
+            yield value
+        elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
+            children: Any = value if field.is_repeated else [value]
+            for child in children:
+                yield from _persons(child)

@@ -1,0 +1,131 @@
+"""The gRPC server of one worker: which method is answered by what, and on which threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2
+from recommender.config import ServerSettings
+from recommender.errors import ConfigurationError
+from recommender.service.catalog_servicer import CatalogServicer
+from recommender.service.event_servicer import EventServicer
+from recommender.service.feed_servicer import FeedServicer, Live
+from recommender.service.intake import EventIntake
+from recommender.service.refusals import ClientStream, Refusals, Unary
+
+FEED_SERVICE: Final = feed_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name
+EVENT_SERVICE: Final = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
+CATALOG_SERVICE: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
+SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE)
+
+# Threads that wait, for the disk or for a client: they cost memory, not CPU.
+_WAITING_THREADS: Final = 16
+_STREAM_THREADS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Pools:
+    """Threads by what they do, so that a feed never waits behind a disk or a slow stream."""
+
+    feeds: ThreadPoolExecutor
+    waiting: ThreadPoolExecutor
+    streams: ThreadPoolExecutor
+
+
+class WorkerServer:
+    """Feed, events, catalogue, health and reflection on one port.
+
+    Args:
+        live: What is served.
+        intake: Where events go.
+        refusals: Guards every method.
+        settings: Threads and limits.
+    """
+
+    def __init__(self, live: Live, intake: EventIntake, refusals: Refusals, settings: ServerSettings) -> None:
+        self._pools = _Pools(
+            ThreadPoolExecutor(settings.threads, "feed"),
+            ThreadPoolExecutor(_WAITING_THREADS, "waiting"),
+            ThreadPoolExecutor(_STREAM_THREADS, "stream"),
+        )
+        self._server = grpc.server(
+            self._pools.waiting,
+            options=[
+                ("grpc.so_reuseport", 1),
+                ("grpc.max_receive_message_length", settings.max_request_bytes),
+            ],
+            maximum_concurrent_rpcs=settings.max_concurrent_requests,
+        )
+        self._server.add_generic_rpc_handlers(tuple(_handlers(live, intake, refusals, self._pools)))
+        self._health = health.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
+
+    def start(self, address: str) -> None:
+        """Bind and answer; every service is SERVING.
+
+        Raises:
+            ConfigurationError: The address cannot be bound.
+        """
+        for service in ("", *SERVICES):
+            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+        try:
+            self._server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise ConfigurationError(f"cannot listen on {address}; choose another server.listen") from error
+        self._server.start()
+
+    def drain(self, timeout_seconds: float) -> bool:
+        """Say NOT_SERVING, take no new request, and wait for those under way; False where some were cut off."""
+        self._health.enter_graceful_shutdown()
+        return self._server.stop(timeout_seconds).wait(timeout_seconds + 1.0)
+
+
+def _handlers(
+    live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools
+) -> list[grpc.GenericRpcHandler[Any, Any]]:
+    feed, events, catalog = FeedServicer(live), EventServicer(intake), CatalogServicer(live)
+    feed_methods = {
+        "GetFeed": _unary(refusals.unary("GetFeed", feed_pb2.GetFeedRequest, feed.get_feed), pools.feeds),
+        "ListSimilarItems": _unary(
+            refusals.unary("ListSimilarItems", feed_pb2.ListSimilarItemsRequest, feed.list_similar_items), pools.feeds
+        ),
+    }
+    event_methods = {
+        "RecordEvents": _unary(
+            refusals.unary("RecordEvents", events_pb2.RecordEventsRequest, events.record_events), pools.waiting
+        ),
+        "StreamEvents": _client_stream(
+            refusals.stream("StreamEvents", events_pb2.StreamEventsRequest, events.stream_events), pools.streams
+        ),
+    }
+    catalog_methods = {
+        "GetItem": _unary(refusals.unary("GetItem", catalog_pb2.GetItemRequest, catalog.get_item), pools.feeds)
+    }
+    return [
+        grpc.method_handlers_generic_handler(FEED_SERVICE, feed_methods),
+        grpc.method_handlers_generic_handler(EVENT_SERVICE, event_methods),
+        grpc.method_handlers_generic_handler(CATALOG_SERVICE, catalog_methods),
+    ]
+
+
+def _unary(answer: Unary, pool: ThreadPoolExecutor) -> Any:
+    # Without serialisers gRPC hands the bytes over as they are.
+    return grpc.unary_unary_rpc_method_handler(_on(pool, answer))
+
+
+def _client_stream(answer: ClientStream, pool: ThreadPoolExecutor) -> Any:
+    return grpc.stream_unary_rpc_method_handler(_on(pool, answer))
+
+
+def _on(pool: ThreadPoolExecutor, answer: Callable[..., bytes]) -> Callable[..., bytes]:
+    """The method, to be run by that pool; a grpcio that does not know the attribute runs it on the common one."""
+    answer.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio reads it off the function
+    return answer

@@ -1,0 +1,189 @@
+"""The process behind `windowshop serve`: checks, holds the port, starts workers, replaces the dead, drains.
+
+Workers are forked by multiprocessing's fork server, which has preloaded what they share and stays clean. Each binds
+the held port once it is warm. A pipe joins each to the supervisor; its end tells a worker that the supervisor is gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from typing import Any, Final
+
+from recommender.errors import WindowshopError
+from recommender.service.signals import StopSignals
+from recommender.service.worker import WorkerPlan, run_worker
+
+FIRST_PAUSE_SECONDS: Final = 0.1
+LONGEST_PAUSE_SECONDS: Final = 10.0
+#: A worker that answered for so long did not die of its start: the next pause is the first again.
+SETTLED_SECONDS: Final = 30.0
+#: What a worker gets beyond the drain before it is killed.
+_GRACE_SECONDS: Final = 3.0
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Seat:
+    """The place of one worker, which successive processes take.
+
+    Args:
+        plan: What its process does.
+        process: The one that sits there, None between two.
+        link: Its pipe.
+        ready: Whether it answers.
+        since: When it began to answer, monotonic seconds.
+        failures: Deaths in a row.
+        due: When the next process may start, monotonic seconds.
+    """
+
+    plan: WorkerPlan
+    process: ForkServerProcess | None = None
+    link: Connection | None = None
+    ready: bool = False
+    since: float = 0.0
+    failures: int = 0
+    due: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """Keeps one process per plan answering until a signal asks it to end.
+
+    Args:
+        plans: One per worker.
+        preload: Modules that the fork server imports beside `recommender.service.preload`.
+        announce: Called once, when all of them answer.
+    """
+
+    def __init__(self, plans: Iterable[WorkerPlan], preload: Iterable[str], announce: Callable[[], None]) -> None:
+        self._seats = [_Seat(plan) for plan in plans]
+        self._announce = announce
+        self._announced = False
+        self._context = _context(preload)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then drain; a second signal kills.
+
+        Raises:
+            WindowshopError: A worker could not start the first time.
+        """
+        stop = StopSignals(signal.SIGTERM, signal.SIGINT)
+        try:
+            while not self._step(stop):
+                pass
+        except BaseException:
+            self._kill()
+            raise
+        self._drain(stop)
+
+    def _step(self, stop: StopSignals) -> bool:
+        """Start what is due, wait for something to happen, take note of it; True where a signal came."""
+        self._start_due()
+        happened = wait(self._awaited(stop), self._pause())
+        if stop.arrival in happened:
+            return True
+        for seat in self._seats:
+            if seat.link in happened and not seat.ready:
+                self._hear(seat)
+            elif seat.process is not None and seat.process.sentinel in happened:
+                self._bury(seat)
+        if not self._announced and all(seat.ready for seat in self._seats):
+            self._announced = True
+            self._announce()
+        return False
+
+    def _awaited(self, stop: StopSignals) -> list[Any]:
+        awaited: list[Any] = [stop.arrival]
+        for seat in self._seats:
+            if seat.process is not None:
+                awaited.append(seat.process.sentinel)
+            if seat.link is not None and not seat.ready:
+                awaited.append(seat.link)
+        return awaited
+
+    def _pause(self) -> float | None:
+        """Seconds until the next start is due, None where all seats are taken."""
+        dues = [seat.due for seat in self._seats if seat.process is None]
+        return max(0.0, min(dues) - time.monotonic()) if dues else None
+
+    def _start_due(self) -> None:
+        for seat in self._seats:
+            if seat.process is None and seat.due <= time.monotonic():
+                seat.link, theirs = self._context.Pipe()
+                seat.process = self._context.Process(
+                    target=run_worker, args=(seat.plan, theirs), name=f"windowshop-{seat.plan.number}"
+                )
+                seat.process.start()
+                theirs.close()
+
+    def _hear(self, seat: _Seat) -> None:
+        """A worker says that it answers, or why it cannot; its silence is its end."""
+        try:
+            error = seat.link.recv() if seat.link is not None else None
+        except (EOFError, OSError):
+            self._bury(seat)
+            return
+        if isinstance(error, WindowshopError):
+            if not self._announced:
+                raise error
+            _logger.error("worker cannot start", extra={"worker": seat.plan.number, "reason": str(error)})
+            return  # its process ends by itself
+        seat.ready, seat.since = True, time.monotonic()
+
+    def _bury(self, seat: _Seat) -> None:
+        """Free the seat of a dead worker, and say when the next one starts."""
+        process = seat.process
+        if process is None or seat.link is None:
+            return
+        seat.link.close()
+        process.join(_GRACE_SECONDS)
+        process.kill()
+        if not self._announced:
+            raise WindowshopError(
+                f"worker {seat.plan.number} died while it started, with exit code {process.exitcode}; "
+                "its own lines above say why"
+            )
+        settled = seat.ready and time.monotonic() - seat.since > SETTLED_SECONDS
+        seat.failures = 1 if settled else seat.failures + 1
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** (seat.failures - 1), LONGEST_PAUSE_SECONDS)
+        seat.process, seat.link, seat.ready, seat.due = None, None, False, time.monotonic() + pause
+        extra = {"worker": seat.plan.number, "exit_code": process.exitcode, "pause_seconds": pause}
+        _logger.warning("worker died, another one starts", extra=extra)
+
+    def _drain(self, stop: StopSignals) -> None:
+        stop.clear()
+        living = [seat.process for seat in self._seats if seat.process is not None]
+        for process in living:
+            process.terminate()
+        seconds = max((seat.plan.settings.server.drain for seat in self._seats), default=0.0) + _GRACE_SECONDS
+        deadline = time.monotonic() + seconds
+        while living and time.monotonic() < deadline:
+            happened = wait([stop.arrival, *(process.sentinel for process in living)], deadline - time.monotonic())
+            if stop.arrival in happened:
+                break
+            living = [process for process in living if process.is_alive()]
+        if living:
+            _logger.warning("workers did not drain and are killed", extra={"workers": len(living)})
+        self._kill()
+
+    def _kill(self) -> None:
+        for seat in self._seats:
+            if seat.process is not None:
+                seat.process.kill()
+                seat.process.join()
+
+
+def _context(preload: Iterable[str]) -> ForkServerContext:
+    """Processes by fork from a clean server; each computes on one thread, since there is one per core."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["recommender.service.preload", *preload])
+    return context
