@@ -95,7 +95,7 @@ class BundleSettings(_Section):
     min_index_recall: float = Field(
         0.98, ge=0, le=1, description="Least recall@100 of an index against exact search; below it, exact is built."
     )
-    exact_below_items: int = Field(50_000, ge=0, description="Catalogues smaller than this get an exact index.")
+    exact_below_items: int = Field(20_000, ge=0, description="Catalogues smaller than this get an exact index.")
     neighbours: int = Field(100, ge=1, le=1_000, description="Length of each item's neighbour list.")
     history_events: int = Field(1_000, ge=0, description="Newest events per user that a bundle carries.")
     keep_versions: int = Field(5, ge=1, description="Versions kept in the models folder beside the live one.")
@@ -120,10 +120,10 @@ class TrainSettings(_Section):
     memory: str = Field("4GB", description="Limit of the log reader; beyond it, it spills to disk.")
     cooccurrence_window: int = Field(10, ge=1, le=1_000, description="How many later items an item is paired with.")
     als_factors: int = Field(128, ge=2, le=1_024, description="Length of the ALS vectors.")
-    als_regularization: float = Field(0.05, gt=0, description="Regularisation of ALS.")
+    als_regularization: float = Field(1.0, gt=0, description="Regularisation of ALS.")
     als_alpha: float = Field(10.0, gt=0, description="Confidence per unit of interaction weight.")
     als_iterations: int = Field(15, ge=1, le=200, description="Sweeps of ALS.")
-    half_life: Seconds = Field(5_184_000.0, description="Decay of interactions in fits (60 days).")
+    half_life: Seconds = Field(15_552_000.0, description="Decay of interactions in fits (180 days).")
     popularity_half_life: Seconds = Field(604_800.0, description="Decay of recent popularity (7 days).")
     content_dim: int = Field(64, ge=2, le=512, description="Length of the content vectors.")
     max_example_users: int = Field(5_000, ge=10, description="Users that a ranker's window is sampled down to.")

@@ -14,7 +14,8 @@ from recommender.bundle.manifest import MANIFEST_NAME, Manifest, read_manifest
 from recommender.bundle.strings import IdIndex, StringColumn
 from recommender.bundle.write import sha256_of
 from recommender.errors import BundleError
-from recommender.types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, History
+from recommender.retrieval.vectors import VectorIndex
+from recommender.types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, History, Scores
 
 CURRENT_NAME = "current"
 
@@ -65,13 +66,17 @@ class Bundle:
         """The id column of that name with its index."""
         return IdIndex(self.strings(name), self.array(f"{name}.hashes"), self.array(f"{name}.rows"))
 
-    def index(self, name: str) -> faiss.Index:
-        """The FAISS index of that name, memory-mapped."""
+    def vectors(self, name: str, probes: int) -> VectorIndex:
+        """The vector index of that name, memory-mapped, probing so many lists (0: exact)."""
         path = self.folder / f"{name}.faiss"
         try:
-            return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise BundleError(f"bundle {self.folder} is damaged: cannot open {path.name}") from error
+        if not probes:
+            return VectorIndex(index)
+        head, head_rows = self.array(f"{name}/head"), self.array(f"{name}/head_rows")
+        return VectorIndex(index, self.array(f"{name}/tail_rows"), head, head_rows, probes)
 
     @cached_property
     def items(self) -> IdIndex:
@@ -87,6 +92,14 @@ class Bundle:
     def event_type_codes(self) -> dict[str, int]:
         """Code of each event type by name, as used in histories."""
         return {name: min(code, UNKNOWN_EVENT_TYPE) for code, name in enumerate(self.manifest.event_types)}
+
+    @cached_property
+    def type_weights(self) -> Scores:
+        """float32 [256], the weight of each event type by code."""
+        weights = np.zeros(256, np.float32)
+        names = self.manifest.event_types
+        weights[: len(names)] = [self.manifest.event_weights.get(name, 0.0) for name in names]
+        return weights
 
     def history(self, user_id: str) -> History:
         """The user's newest events of the training log, oldest first; empty for an unknown user."""

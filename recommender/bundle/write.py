@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from recommender.bundle.manifest import MANIFEST_NAME, Manifest
 from recommender.bundle.strings import IdIndex, StringColumn
+from recommender.retrieval.vectors import VectorIndex
 
 _CHUNK = 1 << 20
 
@@ -45,9 +46,13 @@ class BundleWriter:
         self.array(f"{name}.hashes", index.hashes)
         self.array(f"{name}.rows", index.rows)
 
-    def index(self, name: str, index: faiss.Index) -> None:
-        """Write a FAISS index as `<name>.faiss`."""
-        faiss.write_index(index, str(self._path(f"{name}.faiss")))
+    def vectors(self, name: str, index: VectorIndex) -> None:
+        """Write a vector index as `<name>.faiss`, with its head beside it where it has one."""
+        faiss.write_index(index.tail, str(self._path(f"{name}.faiss")))
+        for part in ("tail_rows", "head", "head_rows"):
+            values = getattr(index, part)
+            if values is not None:
+                self.array(f"{name}/{part}", values)
 
     def finish(self, manifest: Manifest) -> Manifest:
         """Hash every file, write the manifest, and flush all of it to the disk."""

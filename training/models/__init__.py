@@ -1,1 +1,1 @@
-
+"""Retrieval models, one per file, behind one protocol; see README.md."""

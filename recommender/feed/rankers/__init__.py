@@ -1,1 +1,1 @@
-
+"""What scores each candidate alone, one ranker per file."""

@@ -1,1 +1,1 @@
-
+"""What retrieves candidates, one source per file; `recommender.wiring` lists them."""

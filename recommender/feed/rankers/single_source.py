@@ -1,0 +1,33 @@
+"""The best single source alone, for logs on which a learned ranker does not beat it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender.bundle import Bundle
+from recommender.types import Candidates, FeedQuery, Scores
+
+
+class SingleSourceRanker:
+    """The named source's order first, then everything else by popularity."""
+
+    name = "single_source"
+
+    def __init__(self, bundle: Bundle, source: str | None = None) -> None:
+        self._source = source or str(bundle.manifest.ranker["source"])
+        self._popularity = bundle.array("popularity/recent")
+
+    def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
+        """float32 [n]: 1 + 1 / (1 + rank) where the source retrieved the row, else its popularity in [0, 1]."""
+        del query
+        ranks = candidates.source_ranks[:, candidates.sources.index(self._source)]
+        own = 1.0 + 1.0 / (1.0 + np.maximum(ranks, 0))
+        return np.where(ranks >= 0, own, self._popularity[candidates.rows]).astype(np.float32)
+
+    def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
+        """float32 [n, n_sources]: the named source leads where it retrieved the row, else the best-placed source."""
+        del query
+        column = candidates.sources.index(self._source)
+        by_rank = np.where(candidates.source_ranks >= 0, -candidates.source_ranks.astype(np.float32), -np.inf)
+        by_rank[:, column] = np.where(candidates.source_ranks[:, column] >= 0, 1.0, -np.inf)
+        return by_rank.astype(np.float32)

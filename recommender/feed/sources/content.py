@@ -1,0 +1,45 @@
+"""What reads like the user's items: category, brand and title, so that items without history are found too."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender.bundle import Bundle
+from recommender.features.recency import Recency, history_weights
+from recommender.feed.stages import EvidenceKind
+from recommender.retrieval.vectors import search_allowed
+from recommender.types import FeedQuery, SourceResult
+
+
+class ContentSource:
+    """Searches the content vectors near the weighted mean of the history's."""
+
+    name = "content"
+    evidence_kind: EvidenceKind = "item"
+
+    def __init__(self, bundle: Bundle, recency: Recency | None = None) -> None:
+        parameters = bundle.manifest.sources[self.name]
+        self._vectors = bundle.array("content/vectors")
+        self._index = bundle.vectors("content", parameters["probes"])
+        self._recency = recency or Recency.of(parameters)
+        self._type_weights = bundle.type_weights
+
+    def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
+        """At most `limit` rows by cosine; evidence is the most alike history item."""
+        items, weights = history_weights(query.history, self._type_weights, query.now_ms, self._recency)
+        if not len(items):
+            return SourceResult.empty()
+        own = self._vectors[items]
+        vector = (weights @ own).astype(np.float32)
+        length = float(np.linalg.norm(vector))
+        if length == 0.0:
+            return SourceResult.empty()
+        vector /= length
+        if query.allowed is None:
+            rows, scores = self._index.search(vector, limit)
+        else:
+            rows, scores = search_allowed(self._vectors, query.allowed, vector, limit)
+        kept = scores > 0
+        rows, scores = rows[kept], scores[kept]
+        evidence = items[np.argmax(self._vectors[rows] @ own.T, axis=1)].astype(np.int32)
+        return SourceResult(rows, scores, evidence)

@@ -1,0 +1,55 @@
+"""What followed the user's items in other people's sequences."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from recommender.bundle import Bundle
+from recommender.features.recency import Recency, history_weights
+from recommender.feed.sources.popularity import tie_ranks
+from recommender.feed.stages import EvidenceKind
+from recommender.kernels.neighbours import sum_lists
+from recommender.kernels.top import best_rows, take_touched
+from recommender.types import FeedQuery, SourceResult
+
+
+class _Scratch(threading.local):
+    """Per-thread arrays as long as the catalogue: allocated once, left zeroed by every request."""
+
+    def __init__(self, n_items: int) -> None:
+        self.sums = np.zeros(n_items, np.float32)
+        self.best = np.zeros(n_items, np.float32)
+        self.evidence = np.zeros(n_items, np.int32)
+        self.touched = np.zeros(n_items, np.int32)
+
+
+class CooccurrenceSource:
+    """Sums the directed neighbour lists of the history's items, each weighted by its recency."""
+
+    name = "cooccurrence"
+    evidence_kind: EvidenceKind = "item"
+
+    def __init__(self, bundle: Bundle, recency: Recency | None = None) -> None:
+        self._rows = bundle.array("cooccurrence/rows")
+        self._scores = bundle.array("cooccurrence/scores")
+        self._recency = recency or Recency.of(bundle.manifest.sources[self.name])
+        self._type_weights = bundle.type_weights
+        self._tie_ranks = tie_ranks(bundle)
+        self._scratch = _Scratch(bundle.n_items)
+
+    def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
+        """At most `limit` neighbours of the history; evidence is the item that speaks loudest for each."""
+        items, weights = history_weights(query.history, self._type_weights, query.now_ms, self._recency)
+        scratch = self._scratch
+        n_touched = sum_lists(
+            items, weights, self._rows, self._scores,
+            scratch.sums, scratch.best, scratch.evidence, scratch.touched,
+        )  # fmt: skip
+        rows, scores = take_touched(scratch.touched, n_touched, scratch.sums)
+        if query.allowed is not None:
+            kept = query.allowed[rows]
+            rows, scores = rows[kept], scores[kept]
+        best = best_rows(rows, scores, self._tie_ranks, limit)
+        return SourceResult(rows[best], scores[best], scratch.evidence[rows[best]])

@@ -1,0 +1,122 @@
+"""Directed, decayed co-occurrence: what follows what in people's sequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.bundle import BundleWriter
+from recommender.features.recency import Recency, history_weights
+from recommender.kernels.neighbours import cooccurrence_lists, sum_lists
+from recommender.types import EVENT_TYPE_CODE, History, Mask, Rows, Scores
+from training.dataset import Dataset
+from training.models.parameters import recency_parameters
+
+_DENSE_NEIGHBOURS = 1_000
+_TOGETHER_NEIGHBOURS = 50
+_PARTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CooccurrenceShape:
+    """How pairs count.
+
+    Args:
+        window: How many places apart two events of a sequence may stand.
+        backward: What a pair counts against the direction of time.
+        gap_power: A pair `gap` places apart counts gap ** -gap_power.
+        saturation: Pair weight at which one actor's voice is worth half.
+        norm_from, norm_to: Exponents of the popularity that the two items' scores are divided by.
+    """
+
+    window: int = 20
+    backward: float = 0.5
+    gap_power: float = 0.75
+    saturation: float = 1.0
+    norm_from: float = 0.5
+    norm_to: float = 0.1
+
+
+class CooccurrenceModel:
+    """Neighbour lists per item, summed over a history.
+
+    Source: Linden, Smith, York, "Amazon.com recommendations: item-to-item collaborative filtering", 2003; directed and
+    decayed by distance here, each actor's voice saturated, and without times symmetric over the whole history.
+    """
+
+    name = "cooccurrence"
+
+    def __init__(self, recency: Recency, neighbours: int, shape: CooccurrenceShape | None = None) -> None:
+        self.recency = recency
+        self.shape = shape or CooccurrenceShape()
+        self._neighbours = neighbours
+
+    def fit(self, dataset: Dataset) -> None:
+        """Build the lists, and those of what is bought together."""
+        shape = self.shape
+        if not dataset.timed:
+            shape = CooccurrenceShape(1_000_000, 1.0, 0.0, shape.saturation, shape.norm_from, shape.norm_to)
+        self._type_weights, self._n_items = dataset.event_weights, dataset.n_items
+        self.rows, self.scores = neighbour_lists(dataset, dataset.weights() > 0, shape, _DENSE_NEIGHBOURS)
+        bought = dataset.types == EVENT_TYPE_CODE["purchase"]
+        together = CooccurrenceShape(window=50, backward=1.0, gap_power=1.0, norm_from=0.5, norm_to=0.4)
+        self._together = neighbour_lists(dataset, bought, together, _TOGETHER_NEIGHBOURS)
+
+    def score_all(self, history: History, now_ms: int) -> Scores:
+        """Sums over lists of up to 1,000."""
+        items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
+        sums = np.zeros(self._n_items, np.float32)
+        scratch = np.zeros(self._n_items, np.float32), np.zeros(self._n_items, np.int32)
+        sum_lists(items, weights, self.rows, self.scores, sums, *scratch, np.zeros(self._n_items, np.int32))
+        return sums
+
+    def parameters(self) -> dict[str, Any]:
+        """How fast the history fades."""
+        return recency_parameters(self.recency)
+
+    def write(self, writer: BundleWriter) -> None:
+        """Write the lists, cut to their served length."""
+        writer.array("cooccurrence/rows", self.rows[:, : self._neighbours])
+        writer.array("cooccurrence/scores", self.scores[:, : self._neighbours])
+        writer.array("bought_together/rows", self._together[0])
+        writer.array("bought_together/scores", self._together[1])
+
+
+def neighbour_lists(dataset: Dataset, counted: Mask, shape: CooccurrenceShape, k: int) -> tuple[Rows, Scores]:
+    """Lists of the k best neighbours of every item over the counted events.
+
+    Returns:
+        rows int32 [n_items, <= k] padded with -1, scores float32 of the same shape; as wide as the longest list.
+    """
+    items, actors = dataset.items[counted], dataset.actors()[counted]
+    offsets = np.searchsorted(actors, np.arange(dataset.n_actors + 1)).astype(np.int64)
+    occurrences = np.argsort(items, kind="stable").astype(np.int64)
+    item_offsets = np.searchsorted(items[occurrences], np.arange(dataset.n_items + 1)).astype(np.int64)
+    owners = np.maximum(_owner_counts(items, actors, dataset.n_items), 1).astype(np.float64)
+    rows, scores = cooccurrence_lists(
+        offsets,
+        actors,
+        items,
+        dataset.times_ms[counted],
+        dataset.weights()[counted],
+        occurrences,
+        item_offsets,
+        (owners**-shape.norm_from).astype(np.float32),
+        (owners**-shape.norm_to).astype(np.float32),
+        shape.window,
+        shape.backward,
+        shape.gap_power,
+        shape.saturation,
+        k,
+        _PARTS,
+    )
+    width = max(int((rows >= 0).sum(axis=1).max(initial=0)), 1)
+    return np.ascontiguousarray(rows[:, :width]), np.ascontiguousarray(scores[:, :width])
+
+
+def _owner_counts(items: Rows, actors: Rows, n_items: int) -> npt.NDArray[np.int64]:
+    pairs = np.unique(actors.astype(np.int64) * n_items + items)
+    return np.bincount(pairs % n_items, minlength=n_items)
