@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from recommender.bundle import Bundle, BundleWriter, Manifest, StringColumn, open_bundle
 from recommender.cards import card_bytes
+from recommender.retrieval.vectors import VectorIndex
 from recommender.types import DAY_MS, EVENT_TYPE_CODE, EVENT_TYPES, NEVER, NO_TIME, Item, Kind, Mode
 
 #: 2025-06-01T00:00:00Z, the moment the tiny models look back from.
@@ -29,13 +30,14 @@ NOW_MS: Final = 1_748_736_000_000
 #: (item_id, event_type, time_ms); a time of None is a log without times.
 Touch = tuple[str, str, int | None]
 
+_RECENCY: Final = {"half_life_days": 30.0, "half_life_items": 0.0, "limit": 50}
 SOURCES: Final[dict[str, dict[str, Any]]] = {
-    "cooccurrence": {},
-    "als": {},
-    "own_frequency": {},
-    "content": {},
+    "cooccurrence": dict(_RECENCY),
+    "als": {**_RECENCY, "regularization": 0.1, "alpha": 10.0, "probes": 0},
+    "own_frequency": dict(_RECENCY),
+    "content": {**_RECENCY, "probes": 0},
     "popularity_recent": {},
-    "popularity_category": {},
+    "popularity_category": dict(_RECENCY),
 }
 RANKER: Final[dict[str, Any]] = {"name": "single_source", "source": "cooccurrence"}
 _WEIGHTLESS = {"impression", "hide", "return"}
@@ -244,7 +246,8 @@ def _recent_popularity(
         for item_id, event_type, time_ms in touches:
             age_ms = 0 if time_ms is None else now_ms - time_ms
             recent[rows[item_id]] += float(event_type not in _WEIGHTLESS) * 0.5 ** (age_ms / _HALF_LIFE_MS)
-    return recent
+    most = max(recent.values(), default=0.0) or 1.0
+    return {row: weight / most for row, weight in recent.items()}
 
 
 def _write_popularity(
@@ -308,7 +311,7 @@ def _write_als(
     values = factors.astype(np.float32)
     writer.array("als/factors", values)
     writer.array("als/gram", (values.T @ values).astype(np.float32))
-    writer.index("als", _flat_index(values))
+    writer.vectors("als", VectorIndex(_flat_index(values)))
 
 
 def _solve(weights: npt.NDArray[np.float64], factors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -331,7 +334,7 @@ def _write_content(writer: BundleWriter, items: Sequence[Item]) -> None:
     writer.array("content/vectors", vectors)
     writer.array("content/idf", np.ones(_BUCKETS, np.float32))
     writer.array("content/basis", basis)
-    writer.index("content", _flat_index(vectors))
+    writer.vectors("content", VectorIndex(_flat_index(vectors)))
 
 
 def _write_histories(writer: BundleWriter, users: Mapping[str, Sequence[Touch]], rows: Mapping[str, int]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
@@ -117,6 +118,11 @@ class ReceiptSigner:
             return ReceiptProblem.EXPIRED
         request_id, source, model = _texts(payload[_HEAD.size :], lengths)
         return Attribution(request_id, time_ms, position, source, model, propensity)
+
+
+def new_request_id() -> str:
+    """A name for one request that nobody can guess: 16 URL-safe characters."""
+    return secrets.token_urlsafe(12)
 
 
 def _texts(data: bytes, lengths: list[int]) -> list[str]:

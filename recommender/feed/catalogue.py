@@ -1,0 +1,115 @@
+"""The catalogue of one bundle: items by row and by id, and what may be shown at a moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.bundle import Bundle, IdIndex
+from recommender.types import NEVER, NO_TIME, Item, Kind, Mask, Rows
+
+
+class Catalogue:
+    """What filters, cards and reasons ask of the items; immutable, shared by all threads.
+
+    Attributes:
+        kind: uint8 [n_items].
+        price: float64 [n_items], NaN unknown.
+        currency: int32 [n_items], code, -1 unknown; `category` and `seller` likewise.
+        category_parents: int32 [n_categories + 1]; -1 at the top, and last for items without category.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._ids = bundle.items
+        self._cards = bundle.strings("items/cards")
+        self._available: Mask = bundle.array("items/available")
+        self._expires_ms: npt.NDArray[np.int64] = bundle.array("items/expires")
+        self.n_items = bundle.n_items
+        self.kind: npt.NDArray[np.uint8] = bundle.array("items/kind")
+        self.price: npt.NDArray[np.float64] = bundle.array("items/price")
+        self.currency: Rows = bundle.array("items/currency")
+        self.category: Rows = bundle.array("items/category")
+        self.seller: Rows = bundle.array("items/seller")
+        self.category_parents: Rows = np.append(bundle.array("tables/category_parents"), np.int32(-1))
+        # The tables are small beside the items: their indexes are made here, once per bundle.
+        self._categories = IdIndex.of(bundle.strings("tables/categories"))
+        self._sellers = IdIndex.of(bundle.strings("tables/sellers"))
+        self._currencies = IdIndex.of(bundle.strings("tables/currencies"))
+
+    def shown(self, rows: Rows, now_ms: int) -> Mask:
+        """bool [n]: True where the item is available and neither expired nor ended at `now_ms`."""
+        mask: Mask = self._available[rows] & (self._expires_ms[rows] > now_ms)
+        return mask
+
+    def row(self, item_id: str) -> int:
+        """The row of an id, -1 where unknown."""
+        return self._ids.row(item_id)
+
+    def rows(self, item_ids: Iterable[str]) -> Rows:
+        """int32 [n], the rows of the ids that are known."""
+        rows = self._ids.rows_of(item_ids)
+        return rows[rows >= 0]
+
+    def item_id(self, row: int) -> str:
+        """The id of a row."""
+        return self._ids.ids[row]
+
+    def card(self, row: int) -> bytes:
+        """The static bytes of a row's card."""
+        return self._cards.raw(row)
+
+    def item(self, row: int) -> Item:
+        """All that the bundle knows of an item."""
+        bundle = self._bundle
+        price, created_ms = float(self.price[row]), int(bundle.array("items/created")[row])
+        expires_ms = int(self._expires_ms[row])
+        return Item(
+            item_id=self.item_id(row),
+            kind=Kind(int(self.kind[row])),
+            title=bundle.strings("items/titles")[row],
+            description=bundle.strings("items/descriptions")[row],
+            category=_named(self._categories, self.category[row]),
+            brand=self._brand(row),
+            seller_id=_named(self._sellers, self.seller[row]),
+            price=None if np.isnan(price) else price,
+            currency=_named(self._currencies, self.currency[row]),
+            image_url=bundle.strings("items/images")[row],
+            created_ms=None if created_ms == NO_TIME else created_ms,
+            expires_ms=None if expires_ms == NEVER else expires_ms,
+            available=bool(self._available[row]),
+            attributes=json.loads(bundle.strings("items/attributes")[row] or "{}"),
+        )
+
+    def category_path(self, code: int) -> str:
+        """The whole path of a category, empty for -1."""
+        return _named(self._categories, code)
+
+    def category_codes(self, paths: Iterable[str]) -> Rows:
+        """int32 [n], codes of the paths that are known."""
+        return _known(self._categories, paths)
+
+    def seller_codes(self, seller_ids: Iterable[str]) -> Rows:
+        """int32 [n], codes of the sellers that are known."""
+        return _known(self._sellers, seller_ids)
+
+    def currency_code(self, currency: str) -> int:
+        """The code of a currency; -2, which no item has, where it is unknown."""
+        code = self._currencies.row(currency)
+        return code if code >= 0 else -2
+
+    def _brand(self, row: int) -> str:
+        code = int(self._bundle.array("items/brand")[row])
+        return self._bundle.strings("tables/brands")[code] if code >= 0 else ""
+
+
+def _named(table: IdIndex, code: int) -> str:
+    return table.ids[int(code)] if code >= 0 else ""
+
+
+def _known(table: IdIndex, names: Iterable[str]) -> Rows:
+    codes = table.rows_of(names)
+    return codes[codes >= 0]

@@ -1,0 +1,41 @@
+"""The funnel: what went into each stage of one request, what came out, and how long it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Stage = Literal["source", "merge", "filter", "rank", "rerank", "tail"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageCount:
+    """One component's part in one request.
+
+    Args:
+        n_in: Rows that it was given; 0 for sources.
+        n_out: Rows that it gave on.
+        error: Type and message where it failed and the request went on without it.
+    """
+
+    stage: Stage
+    name: str
+    n_in: int
+    n_out: int
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """The counts of one request, in the order of the stages."""
+
+    counts: list[StageCount] = field(default_factory=list)
+
+    def add(self, stage: Stage, name: str, n_in: int, n_out: int, seconds: float, error: str = "") -> None:
+        """Note one component's part."""
+        self.counts.append(StageCount(stage, name, n_in, n_out, seconds, error))
+
+    def of(self, stage: Stage) -> list[StageCount]:
+        """The counts of one stage, in the order they were taken."""
+        return [count for count in self.counts if count.stage == stage]

@@ -1,0 +1,61 @@
+"""A user's history: what the training log knew, with the live events of a second ago."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender.bundle import Bundle
+from recommender.feed.numbering import Numbering
+from recommender.kernels.history import merge_histories
+from recommender.state.protocols import EventLog
+from recommender.types import History
+
+
+class Histories:
+    """Merges the histories of one bundle and the live log.
+
+    Args:
+        bundle: Its histories end with the training log.
+        events: The live log; it may still hold events that the bundle was trained on.
+        numbering: Takes the log's item numbers to the bundle's rows.
+        limit: Newest events kept, of each and of both together.
+    """
+
+    def __init__(self, bundle: Bundle, events: EventLog, numbering: Numbering, limit: int) -> None:
+        self._bundle = bundle
+        self._events = events
+        self._numbering = numbering
+        self._limit = limit
+
+    def of(self, user_id: str, session_id: str) -> History:
+        """The user's newest events, or the session's where there is no user; oldest first.
+
+        A live event that the bundle's history has too (same item, type and time) counts once; events on items that
+        this bundle lacks are left out.
+        """
+        trained = self._bundle.history(user_id)
+        live = self._live(user_id, session_id)
+        if not len(live):
+            return _newest(trained, self._limit)
+        rows, types, times_ms = merge_histories(
+            trained.item_rows, trained.event_types, trained.times_ms, live.item_rows, live.event_types, live.times_ms
+        )
+        return _newest(History(rows, types, times_ms), self._limit)
+
+    def _live(self, user_id: str, session_id: str) -> History:
+        if not user_id and not session_id:
+            return History.empty()
+        stored = self._events.history(user_id, session_id, self._limit)
+        rows = self._numbering.rows(stored.item_numbers)
+        known = rows >= 0
+        return History(rows[known], stored.event_types[known], stored.times_ms[known])
+
+
+def _newest(history: History, limit: int) -> History:
+    if len(history) <= limit:
+        return history
+    return History(
+        np.ascontiguousarray(history.item_rows[-limit:]),
+        np.ascontiguousarray(history.event_types[-limit:]),
+        np.ascontiguousarray(history.times_ms[-limit:]),
+    )

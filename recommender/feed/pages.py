@@ -1,0 +1,148 @@
+"""Pages: the way of a request from its history to its cards, and on through the snapshot by tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from recommender.errors import RequestError
+from recommender.feed.catalogue import Catalogue
+from recommender.feed.cutting import Cut, PageCutter
+from recommender.feed.history import Histories
+from recommender.feed.served import ServedPage
+from recommender.feed.similar import SimilarItems
+from recommender.feed.snapshots import Snapshot, SnapshotShelf
+from recommender.feed.taking import SnapshotTaker, without
+from recommender.feed.tokens import PageTokens, Place, expired_error
+from recommender.feed.views import CardView, FeedPage, FeedRequest, Reason, SimilarMode, SimilarPage
+from recommender.state.protocols import ServedLog
+from recommender.types import Degradation, FeedQuery, Item
+
+__all__ = ["CardView", "FeedPage", "FeedPages", "FeedRequest", "Reason", "SimilarMode", "SimilarPage"]
+
+DEFAULT_PAGE_SIZE: Final = 20
+MAX_PAGE_SIZE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedPages:
+    """Answers for one bundle on one state; a model swap replaces the whole object.
+
+    Args:
+        catalogue: The bundle's items.
+        histories: What users did.
+        taker: Takes snapshots.
+        shelf: Keeps them for the pages that follow.
+        cutter: Cuts pages from them.
+        tokens: Name the place where a page begins.
+        similar_items: Answers for single items.
+        served: Notes what was shown.
+        clock: Milliseconds since the epoch.
+    """
+
+    catalogue: Catalogue
+    histories: Histories
+    taker: SnapshotTaker
+    shelf: SnapshotShelf
+    cutter: PageCutter
+    tokens: PageTokens
+    similar_items: SimilarItems
+    served: ServedLog
+    clock: Callable[[], int]
+
+    def page(self, request: FeedRequest) -> FeedPage:
+        """One page: of a new snapshot without a token, of the token's snapshot with one.
+
+        Raises:
+            RequestError: PAGE_SIZE_NEGATIVE or PAGE_TOKEN_INVALID, _MISMATCH, _EXPIRED.
+        """
+        page_size = page_size_of(request.page_size)
+        binding = self._binding(request)
+        now_ms = self.clock()
+        place = self.tokens.read(request.page_token, binding, now_ms) if request.page_token else Place()
+        history = self.histories.of(request.user_id, request.session_id)
+        query = FeedQuery(now_ms, request.user_id, request.session_id, request.context, request.filter, history)
+        snapshot = self._kept(place) if request.page_token else self.taker.take(query, page_size)
+        query = replace(query, filter=without(query.filter, snapshot.relaxations))
+        cut = self.cutter.cut(snapshot, place, query, page_size)
+        page = FeedPage(
+            cards=self.cutter.cards(snapshot, cut, place.delivered, query),
+            next_page_token=self._token(snapshot, cut, query, binding),
+            request_id=snapshot.request_id,
+            model_version=snapshot.model_version,
+            degradations=(Degradation.FULL,),
+            relaxations=snapshot.relaxations,
+        )
+        self._note(snapshot, cut, place, query)
+        return page
+
+    def similar(self, item_id: str, mode: SimilarMode, page_size: int, page_token: str) -> SimilarPage:
+        """One page of the items most like one item, best first.
+
+        Raises:
+            RequestError: ITEM_NOT_FOUND, VISUAL_NOT_AVAILABLE, PAGE_SIZE_NEGATIVE, or a refusal of the token.
+        """
+        return self.similar_items.page(item_id, mode, page_size_of(page_size), page_token)
+
+    def item(self, item_id: str) -> Item | None:
+        """All that is known of an item, None where it is not in the catalogue."""
+        row = self.catalogue.row(item_id)
+        return self.catalogue.item(row) if row >= 0 else None
+
+    def _kept(self, place: Place) -> Snapshot:
+        snapshot = self.shelf.open(place.locator)
+        if snapshot is None:
+            raise expired_error()
+        return snapshot
+
+    def _token(self, snapshot: Snapshot, cut: Cut, query: FeedQuery, binding: bytes) -> str:
+        """The token of the page that follows, empty at the end."""
+        if cut.next is None:
+            return ""
+        owner = query.user_id or query.session_id
+        locator = self.shelf.keep(snapshot, cut.next.locator, owner, query.now_ms)
+        return "" if locator is None else self.tokens.issue(replace(cut.next, locator=locator), binding, query.now_ms)
+
+    def _note(self, snapshot: Snapshot, cut: Cut, place: Place, query: FeedQuery) -> None:
+        served = ServedPage(
+            request_id=snapshot.request_id,
+            time_ms=query.now_ms,
+            user_id=query.user_id,
+            session_id=query.session_id,
+            model_version=snapshot.model_version,
+            first_position=place.delivered,
+            sources=snapshot.sources,
+            item_numbers=snapshot.item_numbers[cut.entries],
+            propensities=snapshot.propensities[cut.entries],
+            source_masks=snapshot.source_masks[cut.entries],
+            lead_sources=snapshot.lead_sources[cut.entries],
+        )
+        self.served.write(served.encode(), query.user_id or query.session_id)
+
+    def _binding(self, request: FeedRequest) -> bytes:
+        """What a token holds for: user, session, surface and filter; the order within a list does not matter."""
+        wanted = request.filter
+        return self.tokens.binding(
+            request.user_id,
+            request.session_id,
+            request.context.surface,
+            sorted(set(wanted.kinds)),
+            sorted(set(wanted.categories)),
+            sorted(set(wanted.seller_ids)),
+            sorted(set(wanted.exclude_item_ids)),
+            (wanted.min_price, wanted.max_price, wanted.currency),
+            wanted.relax,
+        )
+
+
+def page_size_of(asked: int) -> int:
+    """How many cards a page has: 20 for 0, 100 for more than that.
+
+    Raises:
+        RequestError: PAGE_SIZE_NEGATIVE.
+    """
+    if asked < 0:
+        message = f"page_size is {asked}, wanted 0 for {DEFAULT_PAGE_SIZE} cards or up to {MAX_PAGE_SIZE}"
+        raise RequestError("INVALID_ARGUMENT", "PAGE_SIZE_NEGATIVE", message, [("page_size", message)])
+    return min(asked or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)

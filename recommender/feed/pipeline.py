@@ -1,0 +1,173 @@
+"""The way of a query through the stages: the only loop over components.
+
+retrieve -> merge -> filter -> rank -> rerank -> tail
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.feed.funnel import Funnel
+from recommender.feed.stages import EvidenceKind, Filter, Ranker, Reranker, Source
+from recommender.kernels.membership import contains
+from recommender.kernels.merge import merge_sources
+from recommender.types import Candidates, FeedQuery, Mask, Rows, Scores, Slate, SourceResult
+
+_logger = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """Turns a query into a slate; immutable, shared by all threads.
+
+    Args:
+        sources: In the order of their columns, 32 at most.
+        filters: All must agree that a row can be shown.
+        ranker: Scores what is left.
+        reranker: Orders it.
+        tail: int32 [n_items], all rows, the most popular first; fills what the ranked candidates leave open.
+        source_limit: Rows that each source may retrieve.
+        perf_counter: Seconds, for the funnel's timings.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        filters: Sequence[Filter],
+        ranker: Ranker,
+        reranker: Reranker,
+        tail: Rows,
+        *,
+        source_limit: int = 200,
+        perf_counter: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._sources = tuple(sources)
+        self._filters = tuple(filters)
+        self._ranker = ranker
+        self._reranker = reranker
+        self._tail = tail
+        self._source_limit = source_limit
+        self._seconds = perf_counter
+        self._bits = np.uint32(1) << np.arange(len(self._sources), dtype=np.uint32)
+        self._failures_told: set[tuple[str, str]] = set()
+        self.sources: tuple[str, ...] = tuple(source.name for source in sources)
+        self.evidence_kinds: tuple[EvidenceKind, ...] = tuple(source.evidence_kind for source in sources)
+
+    def run(self, query: FeedQuery, k: int) -> tuple[Slate, Funnel]:
+        """The slate of at most k rows, fewer only where fewer can be shown, and what happened on the way."""
+        funnel = Funnel()
+        candidates = self._filtered(query, self._merged(self._retrieved(query, funnel), funnel), funnel)
+        scores = self._scored(query, candidates, funnel)
+        order, propensities = self._ordered(query, candidates, scores, k, funnel)
+        tail = self._tail_beyond(query, candidates.rows[order], k - len(order), funnel)
+        return self._slate(query, candidates, scores, order, propensities, tail), funnel
+
+    def candidates(self, query: FeedQuery) -> Candidates:
+        """What can be ranked for a query: retrieved, merged, filtered; the ranker's examples come from here."""
+        funnel = Funnel()
+        return self._filtered(query, self._merged(self._retrieved(query, funnel), funnel), funnel)
+
+    def keep(self, query: FeedQuery, rows: Rows, funnel: Funnel | None = None) -> Mask:
+        """bool [n]: True where every filter lets the row be shown."""
+        mask = np.ones(len(rows), np.bool_)
+        for component in self._filters:
+            started, n_in = self._seconds(), int(np.count_nonzero(mask))
+            mask &= component.keep(query, rows)
+            if funnel is not None:
+                n_out = int(np.count_nonzero(mask))
+                funnel.add("filter", component.name, n_in, n_out, self._seconds() - started)
+        return mask
+
+    def _retrieved(self, query: FeedQuery, funnel: Funnel) -> list[SourceResult]:
+        results = []
+        for source in self._sources:
+            started, error = self._seconds(), ""
+            try:
+                result = source.retrieve(query, self._source_limit)
+            except Exception as failure:  # noqa: BLE001  # whatever a source does, the others serve the request
+                result, error = SourceResult.empty(), self._told(source.name, failure)
+            funnel.add("source", source.name, 0, len(result.rows), self._seconds() - started, error)
+            results.append(result)
+        return results
+
+    def _told(self, source: str, failure: Exception) -> str:
+        """The failure as text; each kind of failure of a source is logged once."""
+        kind = (source, type(failure).__name__)
+        if kind not in self._failures_told:
+            self._failures_told.add(kind)
+            _logger.error("source %s failed and is left out; further %s of it are not logged", *kind, exc_info=failure)
+        return f"{kind[1]}: {failure}"
+
+    def _merged(self, results: list[SourceResult], funnel: Funnel) -> Candidates:
+        started = self._seconds()
+        lengths = [len(result.rows) for result in results]
+        rows, scores, ranks, evidence = merge_sources(
+            np.concatenate([result.rows for result in results], dtype=np.int32),
+            np.concatenate([result.scores for result in results], dtype=np.float32),
+            np.concatenate([result.evidence for result in results], dtype=np.int32),
+            np.cumsum([0, *lengths]),
+        )
+        funnel.add("merge", "merge", sum(lengths), len(rows), self._seconds() - started)
+        return Candidates(rows, scores, ranks, evidence, self.sources)
+
+    def _filtered(self, query: FeedQuery, candidates: Candidates, funnel: Funnel) -> Candidates:
+        mask = self.keep(query, candidates.rows, funnel)
+        return candidates if mask.all() else candidates.take(mask)
+
+    def _scored(self, query: FeedQuery, candidates: Candidates, funnel: Funnel) -> Scores:
+        started, n = self._seconds(), len(candidates)
+        scores = self._ranker.score(query, candidates) if n else np.empty(0, np.float32)
+        funnel.add("rank", self._ranker.name, n, len(scores), self._seconds() - started)
+        return scores
+
+    def _ordered(
+        self, query: FeedQuery, candidates: Candidates, scores: Scores, k: int, funnel: Funnel
+    ) -> tuple[npt.NDArray[np.intp], Scores]:
+        started = self._seconds()
+        order, propensities = self._reranker.order(query, candidates, scores, k)
+        funnel.add("rerank", self._reranker.name, len(candidates), len(order), self._seconds() - started)
+        return order, propensities
+
+    def _tail_beyond(self, query: FeedQuery, ranked: Rows, wanted: int, funnel: Funnel) -> Rows:
+        """The first `wanted` rows of the popularity order that can be shown and are not ranked."""
+        started, found, n_found, at = self._seconds(), [np.empty(0, np.int32)], 0, 0
+        # Most of the popularity order passes most filters; where few do, larger blocks reach its end in few steps.
+        step = wanted + len(ranked) + 64
+        while n_found < wanted and at < len(self._tail):
+            block = self._tail[at : at + step]
+            shown = block[self.keep(query, block) & ~contains(ranked, block)]
+            found.append(shown)
+            n_found, at, step = n_found + len(shown), at + step, 4 * step
+        tail = np.concatenate(found)[:wanted]
+        funnel.add("tail", "tail", min(at, len(self._tail)), len(tail), self._seconds() - started)
+        return tail
+
+    def _slate(
+        self,
+        query: FeedQuery,
+        candidates: Candidates,
+        scores: Scores,
+        order: npt.NDArray[np.intp],
+        propensities: Scores,
+        tail: Rows,
+    ) -> Slate:
+        n_ranked, n_tail = len(order), len(tail)
+        present = candidates.source_ranks[order] >= 0
+        leads = np.empty(0, np.int8)
+        if n_ranked:
+            contributions = self._ranker.contributions(query, candidates)[order]
+            leads = np.where(present, contributions, -np.inf).argmax(axis=1).astype(np.int8)
+        return Slate(
+            rows=np.concatenate((candidates.rows[order], tail)),
+            scores=np.concatenate((scores[order], np.zeros(n_tail, np.float32))),
+            propensities=np.concatenate((propensities, np.ones(n_tail, np.float32))),
+            source_masks=np.concatenate((present @ self._bits, np.zeros(n_tail, np.uint32))).astype(np.uint32),
+            lead_sources=np.concatenate((leads, np.full(n_tail, -1, np.int8))),
+            evidence=np.concatenate((candidates.evidence[order, leads.astype(np.intp)], np.full(n_tail, -1, np.int32))),
+            sources=self.sources,
+            n_ranked=n_ranked,
+        )

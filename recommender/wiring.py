@@ -1,0 +1,168 @@
+"""Which components a feed is made of, listed plainly; the only place that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from recommender.bundle import Bundle
+from recommender.config import Settings
+from recommender.errors import BundleError, ConfigurationError
+from recommender.feed.catalogue import Catalogue
+from recommender.feed.cutting import PageCutter
+from recommender.feed.filters.allowed import AllowedFilter
+from recommender.feed.filters.available import AvailableFilter
+from recommender.feed.filters.hidden import HiddenFilter
+from recommender.feed.filters.query import QueryFilter
+from recommender.feed.filters.recent_purchase import RecentPurchaseFilter
+from recommender.feed.history import Histories
+from recommender.feed.numbering import Numbering
+from recommender.feed.pages import FeedPages
+from recommender.feed.pipeline import Pipeline
+from recommender.feed.rankers.logistic import LogisticRanker
+from recommender.feed.rankers.single_source import SingleSourceRanker
+from recommender.feed.receipts import ReceiptSigner
+from recommender.feed.rerankers.score_order import ScoreOrder
+from recommender.feed.similar import SimilarItems
+from recommender.feed.snapshots import SnapshotShelf
+from recommender.feed.sources.als import AlsSource
+from recommender.feed.sources.content import ContentSource
+from recommender.feed.sources.cooccurrence import CooccurrenceSource
+from recommender.feed.sources.own_frequency import OwnFrequencySource
+from recommender.feed.sources.popularity import CategoryPopularitySource, RecentPopularitySource
+from recommender.feed.stages import Filter, Ranker, Source
+from recommender.feed.taking import SnapshotTaker
+from recommender.feed.tokens import PageTokens
+from recommender.state.protocols import State
+from recommender.types import Mode
+
+Component = TypeVar("Component")
+
+_SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {
+    CooccurrenceSource.name: CooccurrenceSource,
+    AlsSource.name: AlsSource,
+    OwnFrequencySource.name: OwnFrequencySource,
+    ContentSource.name: ContentSource,
+    RecentPopularitySource.name: RecentPopularitySource,
+    CategoryPopularitySource.name: CategoryPopularitySource,
+}
+_RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
+    LogisticRanker.name: LogisticRanker,
+    SingleSourceRanker.name: SingleSourceRanker,
+}
+_MIN_KEY_CHARACTERS: Final = 32
+
+
+def build_pipeline(bundle: Bundle, settings: Settings, catalogue: Catalogue | None = None) -> Pipeline:
+    """The pipeline of a bundle as it is served; it needs no state, so that offline work runs the same.
+
+    Args:
+        bundle: Names its sources, in order, and its ranker.
+        settings: Mode and limits of the feed.
+        catalogue: Of the same bundle, where one exists already.
+
+    Raises:
+        BundleError: It names a source or ranker that this build does not have.
+    """
+    catalogue = catalogue or Catalogue(bundle)
+    order = bundle.array("popularity/order")
+    return Pipeline(
+        sources=[_known(_SOURCES, "source", name, bundle)(bundle) for name in bundle.manifest.sources],
+        filters=_filters(catalogue, settings),
+        ranker=_known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle),
+        reranker=ScoreOrder(order),
+        tail=order,
+        source_limit=settings.feed.source_limit,
+    )
+
+
+def build_feed(bundle: Bundle, state: State, settings: Settings, clock: Callable[[], int]) -> FeedPages:
+    """The feed of a bundle on a state.
+
+    Args:
+        bundle: What is served.
+        state: Histories, snapshots, item numbers and the key.
+        settings: Of the feed and the state.
+        clock: Milliseconds since the epoch.
+
+    Raises:
+        BundleError: The bundle names a component that this build does not have.
+        ConfigurationError: The configured signing key cannot be used.
+    """
+    key, token_ttl_ms = signing_key(state, settings), _ms(settings.feed.token_ttl)
+    catalogue = Catalogue(bundle)
+    pipeline = build_pipeline(bundle, settings, catalogue)
+    numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
+    receipts = ReceiptSigner(key, _ms(settings.feed.receipt_ttl))
+    return FeedPages(
+        catalogue=catalogue,
+        histories=Histories(bundle, state.events, numbering, settings.state.history_events),
+        taker=SnapshotTaker(
+            pipeline,
+            catalogue,
+            numbering,
+            model_version=bundle.version,
+            mode=settings.feed.mode,
+            limit=settings.feed.snapshot_items,
+        ),
+        shelf=SnapshotShelf(state.snapshots, token_ttl_ms),
+        cutter=PageCutter(pipeline, catalogue, numbering, receipts),
+        tokens=PageTokens(key, "feed", token_ttl_ms),
+        similar_items=SimilarItems(bundle, catalogue, PageTokens(key, "similar", token_ttl_ms), receipts, clock),
+        served=state.served,
+        clock=clock,
+    )
+
+
+def signing_key(state: State, settings: Settings) -> bytes:
+    """The key of tokens and receipts: from the settings, else from their file, else the state's own.
+
+    Raises:
+        ConfigurationError: The key is too short, or its file cannot be read.
+    """
+    secret, path = settings.feed.signing_key, settings.feed.signing_key_file
+    if secret is not None:
+        key, origin = secret.get_secret_value().encode(), "feed.signing_key"
+    elif path is not None:
+        key, origin = _key_in(path), f"feed.signing_key_file {path}"
+    else:
+        return state.signing_key()
+    if len(key) < _MIN_KEY_CHARACTERS:
+        raise ConfigurationError(
+            f"{origin} has {len(key)} characters, wanted at least {_MIN_KEY_CHARACTERS}: "
+            "make one with `openssl rand -hex 32`"
+        )
+    return key
+
+
+def _filters(catalogue: Catalogue, settings: Settings) -> list[Filter]:
+    filters: list[Filter] = [AllowedFilter(), AvailableFilter(catalogue), QueryFilter(catalogue), HiddenFilter()]
+    if settings.feed.mode is Mode.DISCOVER:
+        filters.append(RecentPurchaseFilter(settings.feed.discover_days))
+    return filters
+
+
+def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle) -> Component:
+    if name not in known:
+        raise BundleError(
+            f"bundle {bundle.folder} names the {kind} {name!r}, this build has {', '.join(known)}: train it again"
+        )
+    return known[name]
+
+
+def _key_in(path: Path) -> bytes:
+    try:
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read feed.signing_key_file {path}: {error.strerror}") from error
+
+
+def _fingerprint(bundle: Bundle) -> str:
+    """Names the bundle's item ids in their order: bundles with the same catalogue share it."""
+    files = bundle.manifest.files
+    return f"{files['items/ids.bytes.npy']}-{files['items/ids.offsets.npy']}"
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1_000)
