@@ -9,7 +9,6 @@ answers under other names.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -24,27 +23,37 @@ from recommender.bundle import Bundle, BundleWriter, Manifest, StringColumn, ope
 from recommender.cards import card_bytes
 from recommender.retrieval.vectors import VectorIndex
 from recommender.types import DAY_MS, EVENT_TYPE_CODE, EVENT_TYPES, NEVER, NO_TIME, Item, Kind, Mode
+from tests.plain_models import (
+    ALPHA,
+    BUCKETS,
+    DIM,
+    REGULARIZATION,
+    WEIGHTLESS,
+    Log,
+    Touch,
+    als_factors,
+    best_first,
+    bought_together,
+    category_levels,
+    content_vectors,
+    follows,
+    recent_popularity,
+    text_basis,
+)
 
 #: 2025-06-01T00:00:00Z, the moment the tiny models look back from.
 NOW_MS: Final = 1_748_736_000_000
-#: (item_id, event_type, time_ms); a time of None is a log without times.
-Touch = tuple[str, str, int | None]
-
 _RECENCY: Final = {"half_life_days": 30.0, "half_life_items": 0.0, "limit": 50}
 SOURCES: Final[dict[str, dict[str, Any]]] = {
     "cooccurrence": dict(_RECENCY),
-    "als": {**_RECENCY, "regularization": 0.1, "alpha": 10.0, "probes": 0},
+    "als": {**_RECENCY, "regularization": REGULARIZATION, "alpha": ALPHA, "probes": 0},
     "own_frequency": dict(_RECENCY),
     "content": {**_RECENCY, "probes": 0},
     "popularity_recent": {},
     "popularity_category": dict(_RECENCY),
 }
 RANKER: Final[dict[str, Any]] = {"name": "single_source", "source": "cooccurrence"}
-_WEIGHTLESS = {"impression", "hide", "return"}
 _NEIGHBOURS = 20
-_DIM = 4
-_BUCKETS = 256
-_HALF_LIFE_MS = 7 * DAY_MS
 
 _CATEGORIES = {
     "Kitchen > Pans": ["iron pan", "steel pan", "copper pan", "crepe pan", "paella pan", "sauce pan"],
@@ -109,7 +118,7 @@ def write_tiny_models(
     models: Path,
     version: str = "20250601T000000Z-tiny",
     items: Sequence[Item] | None = None,
-    users: Mapping[str, Sequence[Touch]] | None = None,
+    users: Log | None = None,
     **options: Any,
 ) -> Bundle:
     """A models folder whose `current` names a tiny bundle; `options` are those of `write_tiny_bundle`."""
@@ -121,7 +130,7 @@ def write_tiny_models(
 def write_tiny_bundle(
     folder: Path,
     items: Sequence[Item] | None = None,
-    users: Mapping[str, Sequence[Touch]] | None = None,
+    users: Log | None = None,
     *,
     now_ms: int = NOW_MS,
     mode: Mode = Mode.DISCOVER,
@@ -145,13 +154,12 @@ def write_tiny_bundle(
     timed = all(time_ms is not None for touches in users.values() for _, _, time_ms in touches)
     writer = BundleWriter(folder)
     _write_items(writer, catalogue)
-    recent = _recent_popularity(catalogue, users, rows, now_ms)
+    recent = recent_popularity(len(catalogue), users, rows, now_ms)
     categories = _write_tables(writer, catalogue)
     _write_popularity(writer, catalogue, recent, categories)
-    _write_neighbours(writer, "cooccurrence", _follows(users, rows, len(catalogue), None), catalogue)
-    _write_neighbours(writer, "bought_together", _follows(users, rows, len(catalogue), "purchase"), catalogue)
-    _write_als(writer, catalogue, users, rows)
-    _write_content(writer, catalogue)
+    _write_neighbours(writer, "cooccurrence", follows(users, rows, len(catalogue)), catalogue)
+    _write_neighbours(writer, "bought_together", bought_together(users, rows, len(catalogue)), catalogue)
+    _write_vectors(writer, catalogue, users, rows)
     _write_histories(writer, users, rows)
     writer.finish(
         Manifest(
@@ -165,11 +173,11 @@ def write_tiny_bundle(
             mode=mode,
             target="purchase",
             counts={"items": len(catalogue), "users": len(users), "events": sum(map(len, users.values()))},
-            dimensions={"als": _DIM, "content": _DIM},
+            dimensions={"als": DIM, "content": DIM},
             seed=42,
             config_hash="tiny",
             event_types=list(EVENT_TYPES),
-            event_weights={name: float(name not in _WEIGHTLESS) for name in EVENT_TYPES},
+            event_weights={name: float(name not in WEIGHTLESS) for name in EVENT_TYPES},
             sources=dict(SOURCES if sources is None else sources),
             ranker=dict(RANKER if ranker is None else ranker),
         )
@@ -177,13 +185,7 @@ def write_tiny_bundle(
     return open_bundle(folder)
 
 
-def category_levels(category: str) -> list[str]:
-    """A path and its parents, the top first: `a > b` gives `a` and `a > b`."""
-    parts = category.split(" > ") if category else []
-    return [" > ".join(parts[: end + 1]) for end in range(len(parts))]
-
-
-def _with_unlisted(items: Sequence[Item], users: Mapping[str, Sequence[Touch]]) -> list[Item]:
+def _with_unlisted(items: Sequence[Item], users: Log) -> list[Item]:
     known = {item.item_id for item in items}
     unlisted = dict.fromkeys(item_id for touches in users.values() for item_id, _, _ in touches)
     return [*items, *(Item(item_id) for item_id in unlisted if item_id not in known)]
@@ -233,27 +235,10 @@ def _codes(names: Iterable[str]) -> dict[str, int]:
     return {name: code for code, name in enumerate(sorted({name for name in names if name}))}
 
 
-def _best_first(items: Sequence[Item], scores: Mapping[int, float]) -> list[int]:
-    """Rows by falling score; ties by title, never by row or id."""
-    return sorted(scores, key=lambda row: (-scores[row], items[row].title, items[row].category))
-
-
-def _recent_popularity(
-    items: Sequence[Item], users: Mapping[str, Sequence[Touch]], rows: Mapping[str, int], now_ms: int
-) -> dict[int, float]:
-    recent = dict.fromkeys(range(len(items)), 0.0)
-    for touches in users.values():
-        for item_id, event_type, time_ms in touches:
-            age_ms = 0 if time_ms is None else now_ms - time_ms
-            recent[rows[item_id]] += float(event_type not in _WEIGHTLESS) * 0.5 ** (age_ms / _HALF_LIFE_MS)
-    most = max(recent.values(), default=0.0) or 1.0
-    return {row: weight / most for row, weight in recent.items()}
-
-
 def _write_popularity(
     writer: BundleWriter, items: Sequence[Item], recent: Mapping[int, float], categories: Mapping[str, int]
 ) -> None:
-    order = _best_first(items, recent)
+    order = best_first(items, recent)
     writer.array("popularity/recent", np.array([recent[row] for row in range(len(items))], np.float32))
     writer.array("popularity/order", np.array(order, np.int32))
     below = [[row for row in order if name in category_levels(items[row].category)] for name in categories]
@@ -264,80 +249,31 @@ def _write_popularity(
     writer.array("popularity/category.scores", np.array([recent[row] for row in flat], np.float32))
 
 
-def _follows(
-    users: Mapping[str, Sequence[Touch]], rows: Mapping[str, int], n_items: int, event_type: str | None
-) -> npt.NDArray[np.float64]:
-    """[n_items, n_items]: how often the second item came after the first, over the root of both counts.
-
-    With an event type, only such events count and the direction does not.
-    """
-    pairs = np.zeros((n_items, n_items))
-    for touches in users.values():
-        chosen = [rows[item] for item, kind, _ in touches if kind == (event_type or kind) and kind not in _WEIGHTLESS]
-        firsts = list(dict.fromkeys(chosen))
-        for place, row in enumerate(firsts):
-            for distance, later in enumerate(firsts[place + 1 :]):
-                pairs[row, later] += 0.9**distance
-                if event_type is not None:
-                    pairs[later, row] += 0.9**distance
-    norm = np.sqrt(1.0 + pairs.sum(axis=0))
-    scaled: npt.NDArray[np.float64] = pairs / norm
-    return scaled
-
-
 def _write_neighbours(writer: BundleWriter, name: str, pairs: npt.NDArray[np.float64], items: Sequence[Item]) -> None:
     rows = np.full((len(items), _NEIGHBOURS), -1, np.int32)
     scores = np.zeros((len(items), _NEIGHBOURS), np.float32)
     for row, likes in enumerate(pairs):
-        best = _best_first(items, {other: like for other, like in enumerate(likes.tolist()) if like > 0})
+        best = best_first(items, {other: like for other, like in enumerate(likes.tolist()) if like > 0})
         for place, other in enumerate(best[:_NEIGHBOURS]):
             rows[row, place], scores[row, place] = other, likes[other]
     writer.array(f"{name}/rows", rows)
     writer.array(f"{name}/scores", scores)
 
 
-def _write_als(
-    writer: BundleWriter, items: Sequence[Item], users: Mapping[str, Sequence[Touch]], rows: Mapping[str, int]
-) -> None:
-    """Three sweeps of weighted ALS from factors that hang on titles alone."""
-    weights = np.zeros((len(users), len(items)))
-    for user, touches in enumerate(users.values()):
-        for item_id, event_type, _ in touches:
-            weights[user, rows[item_id]] += float(event_type not in _WEIGHTLESS)
-    factors = np.stack([_drawn(f"{item.title}|{item.category}", _DIM) for item in items])
-    for _ in range(3):
-        user_factors = _solve(weights, factors)
-        factors = _solve(weights.T, user_factors)
-    values = factors.astype(np.float32)
-    writer.array("als/factors", values)
-    writer.array("als/gram", (values.T @ values).astype(np.float32))
-    writer.vectors("als", VectorIndex(_flat_index(values)))
-
-
-def _solve(weights: npt.NDArray[np.float64], factors: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    gram = factors.T @ factors + 0.1 * np.eye(_DIM)
-    solved = [
-        np.linalg.solve(gram + (factors.T * (10.0 * row)) @ factors, factors.T @ ((1.0 + 10.0 * row) * (row > 0)))
-        for row in weights
-    ]
-    return np.stack(solved)
-
-
-def _write_content(writer: BundleWriter, items: Sequence[Item]) -> None:
-    """Unit vectors whose likeness is shared words, category and brand."""
-    basis = np.stack([_drawn(f"bucket-{bucket}", _DIM) for bucket in range(_BUCKETS)]).astype(np.float32)
-    vectors = np.zeros((len(items), _DIM), np.float32)
-    for row, item in enumerate(items):
-        words = [*item.title.split(), *category_levels(item.category), item.brand]
-        summed = basis[[_bucket(word) for word in words if word]].sum(axis=0)
-        vectors[row] = summed / max(float(np.linalg.norm(summed)), 1e-6)
+def _write_vectors(writer: BundleWriter, items: Sequence[Item], log: Log, rows: Mapping[str, int]) -> None:
+    factors = als_factors(items, log, rows)
+    writer.array("als/factors", factors)
+    writer.array("als/gram", factors.T @ factors)
+    writer.vectors("als", _exact_index(factors))
+    basis = text_basis()
+    vectors = content_vectors(items, basis)
     writer.array("content/vectors", vectors)
-    writer.array("content/idf", np.ones(_BUCKETS, np.float32))
+    writer.array("content/idf", np.ones(BUCKETS, np.float32))
     writer.array("content/basis", basis)
-    writer.vectors("content", VectorIndex(_flat_index(vectors)))
+    writer.vectors("content", _exact_index(vectors))
 
 
-def _write_histories(writer: BundleWriter, users: Mapping[str, Sequence[Touch]], rows: Mapping[str, int]) -> None:
+def _write_histories(writer: BundleWriter, users: Log, rows: Mapping[str, int]) -> None:
     flat = [touch for touches in users.values() for touch in touches]
     writer.ids("histories/users", StringColumn.of(users))
     writer.array("histories/offsets", np.cumsum([0, *map(len, users.values())]).astype(np.int64))
@@ -347,19 +283,10 @@ def _write_histories(writer: BundleWriter, users: Mapping[str, Sequence[Touch]],
     writer.array("histories/times", np.array(times, np.int64))
 
 
-def _flat_index(vectors: npt.NDArray[np.float32]) -> faiss.Index:
+def _exact_index(vectors: npt.NDArray[np.float32]) -> VectorIndex:
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
-    return index
-
-
-def _drawn(text: str, dim: int) -> npt.NDArray[np.float64]:
-    seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
-    return np.random.default_rng(seed).normal(size=dim)
-
-
-def _bucket(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little") % _BUCKETS
+    return VectorIndex(index)
 
 
 def renamed(items: Sequence[Item], names: Mapping[str, str]) -> list[Item]:

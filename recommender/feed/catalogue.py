@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from recommender.bundle import Bundle, IdIndex
+from recommender.bundle import Bundle, IdIndex, StringColumn
 from recommender.types import NEVER, NO_TIME, Item, Kind, Mask, Rows
 
 
@@ -54,13 +54,13 @@ class Catalogue:
         rows = self._ids.rows_of(item_ids)
         return rows[rows >= 0]
 
-    def item_id(self, row: int) -> str:
-        """The id of a row."""
-        return self._ids.ids[row]
+    def item_ids(self, rows: Rows) -> list[str]:
+        """The ids of rows, in order."""
+        return [raw.decode() for raw in _raw(self._ids.ids, rows)]
 
-    def card(self, row: int) -> bytes:
-        """The static bytes of a row's card."""
-        return self._cards.raw(row)
+    def cards(self, rows: Rows) -> list[bytes]:
+        """The static bytes of rows' cards, in order."""
+        return _raw(self._cards, rows)
 
     def item(self, row: int) -> Item:
         """All that the bundle knows of an item."""
@@ -68,7 +68,7 @@ class Catalogue:
         price, created_ms = float(self.price[row]), int(bundle.array("items/created")[row])
         expires_ms = int(self._expires_ms[row])
         return Item(
-            item_id=self.item_id(row),
+            item_id=self._ids.ids[row],
             kind=Kind(int(self.kind[row])),
             title=bundle.strings("items/titles")[row],
             description=bundle.strings("items/descriptions")[row],
@@ -104,6 +104,13 @@ class Catalogue:
     def _brand(self, row: int) -> str:
         code = int(self._bundle.array("items/brand")[row])
         return self._bundle.strings("tables/brands")[code] if code >= 0 else ""
+
+
+def _raw(column: StringColumn, rows: Rows) -> list[bytes]:
+    """Many strings at once: one by one, numpy's scalars cost more than the copying."""
+    whole = column.data.data
+    starts, stops = column.offsets[rows].tolist(), column.offsets[rows + 1].tolist()
+    return [bytes(whole[start:stop]) for start, stop in zip(starts, stops, strict=True)]
 
 
 def _named(table: IdIndex, code: int) -> str:

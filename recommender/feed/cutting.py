@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.numbering import Numbering
 from recommender.feed.pipeline import Pipeline
-from recommender.feed.reasons import TAIL, Evidence, reason_for
+from recommender.feed.reasons import TAIL, Evidence, reasons_for
 from recommender.feed.receipts import Attribution, ReceiptSigner
 from recommender.feed.snapshots import Snapshot, is_kind
 from recommender.feed.tokens import Place
@@ -64,30 +64,26 @@ class PageCutter:
 
     def cards(self, snapshot: Snapshot, cut: Cut, position: int, query: FeedQuery) -> tuple[CardView, ...]:
         """The cards of a cut, the first one at `position`."""
-        viewer = self._receipts.viewer(query.user_id, query.session_id)
-        evidence = self._evidence(snapshot, cut.entries)
-        masks, leads = snapshot.source_masks[cut.entries].tolist(), snapshot.lead_sources[cut.entries].tolist()
-        propensities = snapshot.propensities[cut.entries].tolist()
+        viewer, entries = self._receipts.viewer(query.user_id, query.session_id), cut.entries
+        evidence = self._evidence(snapshot, entries)
+        columns = zip(
+            evidence,
+            self._catalogue.item_ids(cut.rows),
+            self._catalogue.cards(cut.rows),
+            reasons_for(cut.rows, evidence, query.history, self._catalogue),
+            snapshot.scores[entries].tolist(),
+            snapshot.propensities[entries].tolist(),
+            snapshot.source_masks[entries].tolist(),
+            snapshot.lead_sources[entries].tolist(),
+            strict=True,
+        )
         cards = []
-        for at, (row, score) in enumerate(zip(cut.rows.tolist(), snapshot.scores[cut.entries].tolist(), strict=True)):
+        for at, (led, item_id, static, reason, score, propensity, mask, lead) in enumerate(columns, position):
             attribution = Attribution(
-                snapshot.request_id,
-                query.now_ms,
-                position + at,
-                evidence[at].source,
-                snapshot.model_version,
-                propensities[at],
+                snapshot.request_id, query.now_ms, at, led.source, snapshot.model_version, propensity
             )
-            cards.append(
-                CardView(
-                    static=self._catalogue.card(row),
-                    position=position + at,
-                    score=score,
-                    sources=_names(snapshot.sources, masks[at], leads[at]),
-                    reason=reason_for(row, evidence[at], query.history, self._catalogue),
-                    receipt=self._receipts.issue(attribution, self._catalogue.item_id(row), viewer),
-                )
-            )
+            receipt = self._receipts.issue(attribution, item_id, viewer)
+            cards.append(CardView(static, at, score, _names(snapshot.sources, mask, lead), reason, receipt))
         return tuple(cards)
 
     def _evidence(self, snapshot: Snapshot, entries: npt.NDArray[np.intp]) -> list[Evidence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,8 @@ import numpy as np
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.stages import EvidenceKind
 from recommender.feed.views import Reason
-from recommender.types import EVENT_TYPE_CODE, UNKNOWN_EVENT_TYPE, History, ReasonType
+from recommender.kernels.history import deeds_of
+from recommender.types import EVENT_TYPE_CODE, History, ReasonType, Rows
 
 #: What stands in for a source where an item is shown only because it is popular.
 TAIL: Final = "tail"
@@ -18,11 +20,11 @@ _POPULAR: Final = {"popularity_recent", "popularity_category", TAIL}
 _OWN_ITEMS: Final = "own_frequency"
 _LIKENESS: Final = "content"
 
-_HIDE = EVENT_TYPE_CODE["hide"]
-_BOUGHT = {EVENT_TYPE_CODE["purchase"]}
-_LIKED = {EVENT_TYPE_CODE["favorite"], EVENT_TYPE_CODE["like"]}
-# Nothing that a user did with the item on purpose, or the contrary of liking it.
-_NO_EVIDENCE = {EVENT_TYPE_CODE["impression"], EVENT_TYPE_CODE["return"], UNKNOWN_EVENT_TYPE}
+_HIDDEN: Final = 1 << EVENT_TYPE_CODE["hide"]
+_BOUGHT: Final = 1 << EVENT_TYPE_CODE["purchase"]
+_LIKED: Final = 1 << EVENT_TYPE_CODE["favorite"] | 1 << EVENT_TYPE_CODE["like"]
+# Not done on purpose, done because it was not liked, or of a type that nobody knows (they share the highest bit).
+_NO_EVIDENCE: Final = 1 << EVENT_TYPE_CODE["impression"] | 1 << EVENT_TYPE_CODE["return"] | 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,39 +44,36 @@ class Evidence:
     category: str = ""
 
 
-def reason_for(row: int, evidence: Evidence, history: History, catalogue: Catalogue) -> Reason:
-    """The reason of a card.
+def reasons_for(rows: Rows, evidence: Sequence[Evidence], history: History, catalogue: Catalogue) -> list[Reason]:
+    """The reasons of cards.
 
     Args:
-        row: The card's item.
-        evidence: Of its lead source.
+        rows: int32 [n], the cards' items.
+        evidence: [n], of their lead sources.
         history: Of the viewer, at this moment.
         catalogue: Names items.
 
     Returns:
-        The evidence where it still holds, that is, where the item is in the catalogue and in the history and was not
-        hidden; otherwise a plainer reason.
+        [n], the evidence where it still holds, that is, where the item is in the catalogue and in the history and was
+        not hidden; otherwise a plainer reason.
     """
+    own = np.array([each.source == _OWN_ITEMS for each in evidence], np.bool_)
+    named = np.where(own, rows, np.array([each.item_row for each in evidence], np.int32))
+    deeds = deeds_of(named, history.item_rows, history.event_types).tolist()
+    item_ids = catalogue.item_ids(np.maximum(named, 0))
+    return [_reason(*each) for each in zip(evidence, deeds, item_ids, strict=True)]
+
+
+def _reason(evidence: Evidence, deeds: int, item_id: str) -> Reason:
     if evidence.kind == "category" and evidence.category:
         return Reason(ReasonType.POPULAR_IN_CATEGORY, category=evidence.category)
     if evidence.source in _POPULAR:
         return Reason(ReasonType.POPULAR_NOW)
-    named = row if evidence.source == _OWN_ITEMS else evidence.item_row
-    because = _because(named, history) if named >= 0 else None
-    if because is None:
+    if deeds & _HIDDEN or not deeds & ~_NO_EVIDENCE:
         return Reason(ReasonType.PICKED_FOR_YOU)
-    if evidence.source == _OWN_ITEMS and because is ReasonType.BECAUSE_YOU_BOUGHT:
-        because = ReasonType.BUY_AGAIN
-    elif evidence.source == _LIKENESS:
-        because = ReasonType.SIMILAR_TO
-    return Reason(because, item_id=catalogue.item_id(named))
-
-
-def _because(row: int, history: History) -> ReasonType | None:
-    """What the viewer did with an item, the strongest deed first; None where there is nothing to appeal to."""
-    deeds = set(history.event_types[np.flatnonzero(history.item_rows == row)].tolist())
-    if _HIDE in deeds or deeds <= _NO_EVIDENCE:
-        return None
+    if evidence.source == _LIKENESS:
+        return Reason(ReasonType.SIMILAR_TO, item_id)
     if deeds & _BOUGHT:
-        return ReasonType.BECAUSE_YOU_BOUGHT
-    return ReasonType.BECAUSE_YOU_LIKED if deeds & _LIKED else ReasonType.BECAUSE_YOU_VIEWED
+        again = evidence.source == _OWN_ITEMS
+        return Reason(ReasonType.BUY_AGAIN if again else ReasonType.BECAUSE_YOU_BOUGHT, item_id)
+    return Reason(ReasonType.BECAUSE_YOU_LIKED if deeds & _LIKED else ReasonType.BECAUSE_YOU_VIEWED, item_id)

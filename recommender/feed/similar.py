@@ -89,9 +89,10 @@ class SimilarItems:
         self, reason: Reason, source: str, rows: Rows, scores: Scores, position: int, now_ms: int
     ) -> tuple[CardView, ...]:
         request_id, nobody = new_request_id(), self._receipts.viewer("", "")
+        columns = zip(self._catalogue.item_ids(rows), self._catalogue.cards(rows), scores.tolist(), strict=True)
         cards = []
-        for at, (row, score) in enumerate(zip(rows.tolist(), scores.tolist(), strict=True), position):
+        for at, (item_id, static, score) in enumerate(columns, position):
             attribution = Attribution(request_id, now_ms, at, source, self._bundle.version, 1.0)
-            receipt = self._receipts.issue(attribution, self._catalogue.item_id(row), nobody)
-            cards.append(CardView(self._catalogue.card(row), at, score, (source,), reason, receipt))
+            receipt = self._receipts.issue(attribution, item_id, nobody)
+            cards.append(CardView(static, at, score, (source,), reason, receipt))
         return tuple(cards)

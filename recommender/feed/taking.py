@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -49,10 +49,8 @@ class SnapshotTaker:
     def take(self, query: FeedQuery, page_size: int) -> Snapshot:
         """A snapshot for a query, relaxed as far as its filter allows and a page needs."""
         slates, relaxations = self._relaxed(query, page_size)
-        rows = np.concatenate([slate.rows for slate in slates])
-        first = np.sort(np.unique(rows, return_index=True)[1])[: self._limit]
-        leads = np.concatenate([slate.lead_sources for slate in slates])[first]
-        evidence, categories = self._evidence(leads, np.concatenate([slate.evidence for slate in slates])[first])
+        slate = slates[0] if len(slates) == 1 else _joined(slates, self._limit)
+        evidence, categories = self._evidence(slate.lead_sources, slate.evidence)
         return Snapshot(
             request_id=new_request_id(),
             model_version=self._model_version,
@@ -61,12 +59,12 @@ class SnapshotTaker:
             sources=self._pipeline.sources,
             evidence_kinds=self._pipeline.evidence_kinds,
             categories=categories,
-            item_numbers=self._numbering.numbers(rows[first]),
+            item_numbers=self._numbering.numbers(slate.rows),
             evidence=evidence,
-            scores=np.concatenate([slate.scores for slate in slates])[first],
-            propensities=np.concatenate([slate.propensities for slate in slates])[first],
-            source_masks=np.concatenate([slate.source_masks for slate in slates])[first],
-            lead_sources=leads,
+            scores=slate.scores,
+            propensities=slate.propensities,
+            source_masks=slate.source_masks,
+            lead_sources=slate.lead_sources,
         )
 
     def _relaxed(self, query: FeedQuery, page_size: int) -> tuple[list[Slate], tuple[Relaxation, ...]]:
@@ -93,6 +91,17 @@ class SnapshotTaker:
         grouped = is_kind(kinds, leads, "category") & (evidence >= 0)
         codes, result[grouped] = np.unique(evidence[grouped], return_inverse=True)
         return result, tuple(map(self._catalogue.category_path, codes.tolist()))
+
+
+def _joined(slates: Sequence[Slate], limit: int) -> Slate:
+    """The slates one after the other, each row where it comes first, `limit` rows at most."""
+    first = np.sort(np.unique(np.concatenate([slate.rows for slate in slates]), return_index=True)[1])[:limit]
+    rows, scores, propensities, source_masks, lead_sources, evidence = (
+        np.concatenate([getattr(slate, column) for slate in slates])[first]
+        for column in ("rows", "scores", "propensities", "source_masks", "lead_sources", "evidence")
+    )
+    n_ranked = int(np.count_nonzero(lead_sources >= 0))
+    return Slate(rows, scores, propensities, source_masks, lead_sources, evidence, slates[0].sources, n_ranked)
 
 
 def without(wanted: FeedFilter, dropped: Iterable[Relaxation]) -> FeedFilter:
