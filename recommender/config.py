@@ -8,6 +8,7 @@ settings name, or from the environment as `SecretStr`; they are never printed.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -174,9 +175,10 @@ class Settings(BaseSettings):
         """The file arrives as init values, so the environment stands before it."""
         return env_settings, init_settings
 
-    def hash_of(self, *sections: str) -> str:
-        """SHA-256 of the named sections as canonical JSON, secrets left out."""
-        payload = {name: getattr(self, name).model_dump(mode="json", exclude={"signing_key"}) for name in sections}
+    def hash_of(self, *names: str) -> str:
+        """SHA-256 of sections (`train`) and single keys (`feed.mode`) as canonical JSON, secrets left out."""
+        values = self.model_dump(mode="json", exclude={"feed": {"signing_key"}})
+        payload = {name: functools.reduce(lambda part, key: part[key], name.split("."), values) for name in names}
         return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
 
 

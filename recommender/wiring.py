@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from recommender.bundle import Bundle
 from recommender.config import Settings
 from recommender.errors import BundleError, ConfigurationError
+from recommender.features.recency import Recency
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.cutting import PageCutter
 from recommender.feed.filters.allowed import AllowedFilter
@@ -39,13 +40,20 @@ from recommender.types import Mode
 
 Component = TypeVar("Component")
 
+_FADING_SOURCES: Final[dict[str, Callable[[Bundle, Recency | None], Source]]] = {
+    CooccurrenceSource.name: CooccurrenceSource,
+    AlsSource.name: AlsSource,
+    OwnFrequencySource.name: OwnFrequencySource,
+    ContentSource.name: ContentSource,
+    CategoryPopularitySource.name: CategoryPopularitySource,
+}
 _SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {
     CooccurrenceSource.name: CooccurrenceSource,
     AlsSource.name: AlsSource,
     OwnFrequencySource.name: OwnFrequencySource,
     ContentSource.name: ContentSource,
-    RecentPopularitySource.name: RecentPopularitySource,
     CategoryPopularitySource.name: CategoryPopularitySource,
+    RecentPopularitySource.name: RecentPopularitySource,
 }
 _RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
     LogisticRanker.name: LogisticRanker,
@@ -54,13 +62,16 @@ _RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
 _MIN_KEY_CHARACTERS: Final = 32
 
 
-def build_pipeline(bundle: Bundle, settings: Settings, catalogue: Catalogue | None = None) -> Pipeline:
+def build_pipeline(
+    bundle: Bundle, settings: Settings, catalogue: Catalogue | None = None, ranker: Ranker | None = None
+) -> Pipeline:
     """The pipeline of a bundle as it is served; it needs no state, so that offline work runs the same.
 
     Args:
         bundle: Names its sources, in order, and its ranker.
         settings: Mode and limits of the feed.
         catalogue: Of the same bundle, where one exists already.
+        ranker: Instead of the bundle's own, to compare rankers offline.
 
     Raises:
         BundleError: It names a source or ranker that this build does not have.
@@ -70,11 +81,21 @@ def build_pipeline(bundle: Bundle, settings: Settings, catalogue: Catalogue | No
     return Pipeline(
         sources=[_known(_SOURCES, "source", name, bundle)(bundle) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
-        ranker=_known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle),
+        ranker=ranker or _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle),
         reranker=ScoreOrder(order),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
+
+
+def build_source(bundle: Bundle, name: str, recency: Recency) -> Source:
+    """One source of a bundle with another recency than the manifest's, so that recencies can be compared offline.
+
+    Raises:
+        BundleError: No source of that name takes a recency.
+    """
+    source: Source = _known(_FADING_SOURCES, "source", name, bundle)(bundle, recency)
+    return source
 
 
 def build_feed(bundle: Bundle, state: State, settings: Settings, clock: Callable[[], int]) -> FeedPages:

@@ -71,11 +71,11 @@ class Catalogue:
             attributes=_objects([tuple(sorted(item.attributes.items())) for item in items]),
         )
 
-    def item(self, place: int) -> Item:
-        """One item."""
+    def item(self, place: int, item_id: str | None = None) -> Item:
+        """One item; under another id where the place is blank."""
         price, created, expires = float(self.prices[place]), int(self.created_ms[place]), int(self.expires_ms[place])
         return Item(
-            item_id=self.item_ids[place],
+            item_id=self.item_ids[place] if item_id is None else item_id,
             kind=Kind(int(self.kinds[place])),
             title=self.titles[place],
             description=self.descriptions[place],

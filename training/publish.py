@@ -1,0 +1,169 @@
+"""From fitted models to a bundle in a folder, and from a folder to the live version."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.bundle import BundleWriter, Manifest, StringColumn
+from recommender.bundle.manifest import MANIFEST_NAME
+from recommender.bundle.read import CURRENT_NAME
+from recommender.cards.static import card_bytes
+from recommender.types import NEVER, NO_TIME, Rows
+from training.catalogue import Catalogue
+from training.dataset import Dataset
+from training.models.popularity import category_codes
+from training.models.protocol import RetrievalModel
+
+
+def write_bundle_parts(
+    folder: Path, dataset: Dataset, models: Sequence[RetrievalModel], history_events: int
+) -> None:
+    """Write everything but ranker and manifest: items, tables, histories, and each model's served form.
+
+    Args:
+        folder: Empty or missing.
+        dataset: What the models were fitted on.
+        models: In any order; the manifest orders the sources.
+        history_events: Newest events per user that are carried.
+    """
+    writer = BundleWriter(folder)
+    _write_items(writer, dataset)
+    _write_histories(writer, dataset, history_events)
+    for model in models:
+        model.write(writer)
+
+
+def _write_items(writer: BundleWriter, dataset: Dataset) -> None:
+    catalogue, ids = dataset.catalogue, dataset.item_ids
+    writer.ids("items/ids", StringColumn.of(ids))
+    items = [catalogue.item(row, item_id) for row, item_id in enumerate(ids)]
+    writer.strings("items/cards", StringColumn.of_bytes([card_bytes(item) for item in items]))
+    writer.strings("items/titles", StringColumn.of(catalogue.titles.tolist()))
+    writer.strings("items/descriptions", StringColumn.of(catalogue.descriptions.tolist()))
+    writer.strings("items/images", StringColumn.of(catalogue.image_urls.tolist()))
+    attributes = (json.dumps(dict(pairs), sort_keys=True) if pairs else "" for pairs in catalogue.attributes.tolist())
+    writer.strings("items/attributes", StringColumn.of(attributes))
+    writer.array("items/kind", catalogue.kinds)
+    writer.array("items/price", catalogue.prices)
+    writer.array("items/created", catalogue.created_ms)
+    writer.array("items/expires", np.where(catalogue.expires_ms == NO_TIME, NEVER, catalogue.expires_ms))
+    writer.array("items/available", catalogue.available)
+    codes, paths, parents = category_codes(catalogue.categories)
+    writer.array("items/category", codes)
+    writer.strings("tables/categories", StringColumn.of(paths))
+    writer.array("tables/category_parents", parents)
+    for name, table, column in (
+        ("items/currency", "tables/currencies", catalogue.currencies),
+        ("items/seller", "tables/sellers", catalogue.seller_ids),
+        ("items/brand", "tables/brands", catalogue.brands),
+    ):
+        own_codes, values = _codes(column)
+        writer.array(name, own_codes)
+        writer.strings(table, StringColumn.of(values))
+
+
+def _codes(column: npt.NDArray[np.object_]) -> tuple[Rows, list[str]]:
+    values = sorted(set(column.tolist()) - {""})
+    code = {value: place for place, value in enumerate(values)}
+    return np.array([code.get(value, -1) for value in column.tolist()], np.int32), values
+
+
+def _write_histories(writer: BundleWriter, dataset: Dataset, history_events: int) -> None:
+    """The newest events of each user; anonymous sessions end with the log and are not carried."""
+    starts, stops = dataset.offsets[: dataset.n_users], dataset.offsets[1 : dataset.n_users + 1]
+    starts = np.maximum(starts, stops - history_events)
+    lengths = stops - starts
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    places = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    writer.ids("histories/users", StringColumn.of(dataset.user_ids))
+    writer.array("histories/offsets", offsets)
+    writer.array("histories/rows", dataset.items[places])
+    writer.array("histories/types", dataset.types[places])
+    writer.array("histories/times", dataset.times_ms[places])
+
+
+def finish_bundle(
+    parts: Path, folder: Path, manifest: Manifest, ranker: dict[str, npt.NDArray[Any]]
+) -> Manifest:
+    """Make a complete bundle in `folder` of kept parts, which are linked, not copied, and a ranker.
+
+    Raises:
+        OSError: The folder cannot be written; `parts` stays as it was.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(parts, folder, copy_function=_link)
+    writer = BundleWriter(folder)
+    for name, values in ranker.items():
+        writer.array(f"ranker/{name}", values)
+    return writer.finish(manifest)
+
+
+def _link(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
+def publish(aside: Path, models: Path, version: str) -> Path:
+    """Rename a complete bundle to its version and make it the live one.
+
+    Each rename is atomic and flushed, so a crash leaves the old version live or the new one, never half of either. A
+    version that is there already has the same content, since its name says so, and is kept.
+    """
+    place = models / version
+    if place.is_dir() and (place / MANIFEST_NAME).is_file():
+        shutil.rmtree(aside)
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+        aside.rename(place)
+        _fsync(models)
+    pointer = models / f".{CURRENT_NAME}.{os.getpid()}"
+    with pointer.open("w", encoding="utf-8") as file:
+        file.write(version + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    pointer.rename(models / CURRENT_NAME)
+    _fsync(models)
+    return place
+
+
+def remove_old_versions(models: Path, versions: Sequence[str], live: str, keep: int) -> list[str]:
+    """Remove all but the live and the newest `keep` other versions; returns what was removed."""
+    others = [version for version in versions if version != live]
+    removed = others[: max(len(others) - keep, 0)]
+    for version in removed:
+        # Renamed first, so that nobody opens a version that is half gone.
+        doomed = models / f".removed-{version}"
+        (models / version).rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+    return removed
+
+
+def version_name(now_ms: int, key: str) -> str:
+    """The name of a version: the moment it looks back from, and a content key; sorts by time."""
+    moment = datetime.fromtimestamp(now_ms / 1_000, UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{key[:8]}"
+
+
+def iso(time_ms: int | None) -> str | None:
+    """ISO-8601 UTC text of a time in ms; None stays None."""
+    return None if time_ms is None else datetime.fromtimestamp(time_ms / 1_000, UTC).isoformat()
+
+
+def _fsync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

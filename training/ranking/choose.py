@@ -1,0 +1,59 @@
+"""Choices made on folds through the served path: how fast each source's history fades, and what ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.features.recency import Recency
+from recommender.feed.pipeline import Pipeline
+from recommender.feed.stages import Source
+from recommender.types import Rows
+from training.ranking.replay import Replay
+
+_K = 20
+T = TypeVar("T")
+
+#: What is tried for each source: half-lives in days for shops, in items for sequences, and none.
+RECENCIES: dict[str, tuple[Recency, ...]] = {
+    "cooccurrence": (Recency(0, 0, 100), Recency(30, 0, 100), Recency(60, 0, 300), Recency(0, 3, 100)),
+    "als": (Recency(60, 0, 300), Recency(30, 0, 300), Recency(0, 3, 50), Recency(0, 0, 50)),
+    "own_frequency": (Recency(60, 0, 1_000), Recency(120, 0, 1_000), Recency(30, 0, 1_000), Recency(0, 5, 1_000)),
+    "content": (Recency(30, 0, 100), Recency(0, 3, 50), Recency(0, 0, 50)),
+    "popularity_category": (Recency(30, 0, 300), Recency(0, 3, 100), Recency(0, 0, 100)),
+}
+UNTIMED = Recency(0, 0, 1_000)
+
+
+def ndcg_of(rows: Rows, targets: Rows) -> float:
+    """Binary NDCG@20 of one user's list, over the ideal at 20."""
+    gains = 1.0 / np.log2(np.arange(2, _K + 2))
+    hits = np.isin(rows[:_K], targets)
+    return float((hits * gains[: len(hits)]).sum() / gains[: min(len(targets), _K)].sum())
+
+
+def source_ndcg(source: Source, pipeline: Pipeline, replay: Replay, max_users: int) -> npt.NDArray[np.float64]:
+    """float64 [n_users], NDCG@20 of a source alone, behind the pipeline's filters."""
+    found = []
+    for case in replay.cases(max_users):
+        rows = source.retrieve(case.query, _K + len(case.query.hidden_rows) + len(case.query.history)).rows
+        found.append(ndcg_of(rows[pipeline.keep(case.query, rows)], case.targets))
+    return np.array(found)
+
+
+def pipeline_ndcg(pipeline: Pipeline, replay: Replay, max_users: int) -> npt.NDArray[np.float64]:
+    """float64 [n_users], NDCG@20 of the pipeline's slates."""
+    found = []
+    for case in replay.cases(max_users):
+        slate, _ = pipeline.run(case.query, _K)
+        found.append(ndcg_of(slate.rows, case.targets))
+    return np.array(found)
+
+
+def best_of(options: Sequence[T], score: Callable[[T], float]) -> tuple[T, dict[int, float]]:
+    """The option of the highest score, the earlier one where two are equal, and all scores by place."""
+    scores = {place: score(option) for place, option in enumerate(options)}
+    return options[max(scores, key=lambda place: (scores[place], -place))], scores

@@ -1,0 +1,154 @@
+"""Folds: parts of the past that play the future, so that sources are tuned, the ranker is taught, and the winner chosen.
+
+Two folds, each with its own job: `teach` (older: recencies are tuned and the ranker is fitted on it) and `choose`
+(newer: what serves is chosen on it, and the promotion gate compares on it). Every fold is cut from the log before
+anything is fitted for it.
+
+    windows   timed logs: teach [end - 2w, end - w), choose [end - w, end); each fits on what lies before it
+    last      timed logs with an untimed test: every user's last target item with all its rows is taken out;
+              half of the users teach, half choose
+    random    logs without times: a fifth of each user's items is taken out; half teach, half choose
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.logs import EventTable
+from recommender.types import Mask
+from training.dataset import Dataset
+
+Scheme = Literal["windows", "last", "random"]
+_RANDOM_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One cut: what may be fitted on, and what came then.
+
+    Args:
+        name: `teach` or `choose`.
+        keep: bool over the log's rows, the fold's training part.
+        now_ms: The moment of the cut; None where the dataset's own last moment is meant.
+        users, items: int64 [n_pairs], codes in the log's table of the targets, distinct pairs.
+    """
+
+    name: str
+    keep: Mask
+    now_ms: int | None
+    users: npt.NDArray[np.int64]
+    items: npt.NDArray[np.int64]
+
+
+def choose_scheme(timed: bool, published_test: bool) -> Scheme:
+    """The scheme of a log: by its times, and by whether its test part is a published one beside it."""
+    if not timed:
+        return "random"
+    return "last" if published_test else "windows"
+
+
+def folds(
+    scheme: Scheme, table: EventTable, keep: Mask, whole: Dataset, target: int, window_ms: int, seed: int
+) -> list[Fold]:
+    """The teaching and the choosing fold.
+
+    Args:
+        scheme: See the module.
+        table: The log as read.
+        keep: bool over its rows: the whole training part.
+        whole: The dataset of `keep`; its order of users is what draws are made over, so that no id decides.
+        target: Code of the target event type.
+        window_ms: Length of the windows; logs shorter than four of them get a quarter of their span.
+        seed: Of the draws.
+
+    Returns:
+        [teach, choose]; pairs may be empty where the log is too small.
+    """
+    if scheme == "windows":
+        return _windows(table, keep, target, window_ms)
+    rng = np.random.default_rng(seed)
+    teaches = rng.random(len(table.user_ids)) < 0.5
+    halves = np.zeros(len(table.user_ids), np.bool_)
+    halves[whole.user_codes] = teaches[: whole.n_users]
+    out = _last_pairs(table, keep, target) if scheme == "last" else _random_pairs(table, keep, whole, target, rng)
+    rows = keep & ~_in_pairs(table, out)
+    return [
+        Fold("teach", rows, None, *_pairs_of(out, halves)),
+        Fold("choose", rows, None, *_pairs_of(out, ~halves)),
+    ]
+
+
+def _windows(table: EventTable, keep: Mask, target: int, window_ms: int) -> list[Fold]:
+    times, kept = table.times_ms, table.times_ms[keep]
+    end, span = int(kept.max()) + 1, int(kept.max() - kept.min())
+    length = max(min(window_ms, span // 4), 1)
+    found = []
+    for name, start in (("teach", end - 2 * length), ("choose", end - length)):
+        inside = keep & (times >= start) & (times < start + length) & (table.types == target) & (table.users >= 0)
+        pairs = _distinct(table.users[inside], table.items[inside])
+        found.append(Fold(name, keep & (times < start), start, *pairs))
+    return found
+
+
+def _last_pairs(table: EventTable, keep: Mask, target: int) -> npt.NDArray[np.int64]:
+    """int64 [n_users]: each user's item of the last target event, -1 where the rest would be empty."""
+    chosen = np.flatnonzero(keep & (table.types == target) & (table.users >= 0))
+    # Events of one moment have no order; the item seen most often overall goes last, never the larger code.
+    counts = np.bincount(table.items[keep], minlength=len(table.item_ids))
+    order = chosen[np.lexsort((counts[table.items[chosen]], table.times_ms[chosen], table.users[chosen]))]
+    last = np.full(len(table.user_ids), -1, np.int64)
+    last[table.users[order]] = table.items[order]
+    own = keep & (table.users >= 0)
+    remains = own.copy()
+    remains[own] = table.items[own] != last[table.users[own]]
+    has_rest = np.zeros(len(table.user_ids), np.bool_)
+    has_rest[table.users[remains]] = True
+    return np.where(has_rest, last, -1)
+
+
+def _random_pairs(
+    table: EventTable, keep: Mask, whole: Dataset, target: int, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """int64 [n_pairs, 2]: a seeded fifth of the distinct (user, item) pairs of each user with at least two."""
+    actors, own = whole.actors(), whole.types == target
+    named = own & (actors < whole.n_users)
+    pairs = np.unique(actors[named].astype(np.int64) * whole.n_items + whole.items[named])
+    users, items = pairs // whole.n_items, pairs % whole.n_items
+    draw = rng.random(len(pairs))
+    order = np.lexsort((draw, users))
+    starts = np.searchsorted(users[order], np.arange(whole.n_users + 1))
+    place = np.arange(len(order)) - starts[users[order]]
+    counts = np.diff(starts)[users[order]]
+    taken = order[place < np.ceil(_RANDOM_SHARE * counts) * (counts > 1)]
+    return np.stack([whole.user_codes[users[taken]], whole.item_codes[items[taken]]], axis=1)
+
+
+def _in_pairs(table: EventTable, out: npt.NDArray[np.int64]) -> Mask:
+    """bool over rows: the row's (user, item) was taken out."""
+    users, items = table.users.astype(np.int64), table.items.astype(np.int64)
+    if out.ndim == 1:
+        return (users >= 0) & (items == out[users])
+    n_items = len(table.item_ids)
+    return (users >= 0) & np.isin(users * n_items + items, out[:, 0] * n_items + out[:, 1])
+
+
+def _pairs_of(
+    out: npt.NDArray[np.int64], users: Mask
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    if out.ndim == 1:
+        chosen = np.flatnonzero(users & (out >= 0))
+        return chosen.astype(np.int64), out[chosen]
+    inside = users[out[:, 0]]
+    return out[inside, 0], out[inside, 1]
+
+
+def _distinct(users: Sequence[int] | npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> tuple[
+    npt.NDArray[np.int64], npt.NDArray[np.int64]
+]:
+    pairs = np.unique(np.stack([np.asarray(users, np.int64), items.astype(np.int64)], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
