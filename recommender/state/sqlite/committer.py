@@ -168,9 +168,9 @@ class Committer:
         self._connection.execute("SAVEPOINT job")
         try:
             job.result = job.work(self._connection)
-        except sqlite3.Error:
-            raise  # the file's trouble is everyone's
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread, the others go on
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.ProgrammingError):
+                raise  # the file's trouble is everyone's, a wrong argument its caller's
             job.error = error
             self._connection.execute("ROLLBACK TO job")
         self._connection.execute("RELEASE job")

@@ -25,7 +25,7 @@ from recommender.state.sqlite.events import REMOVAL_ROWS, SqliteEventLog
 from recommender.state.sqlite.failures import from_os
 from recommender.state.sqlite.numbers import SqliteItemNumbers
 from recommender.state.sqlite.readers import Readers
-from recommender.state.sqlite.schema import connect_writer
+from recommender.state.sqlite.schema import check_header, connect_writer
 from recommender.state.sqlite.segments import SegmentLimits, SegmentStore
 from recommender.state.sqlite.served import ServedFiles
 from recommender.state.sqlite.signing import load_key
@@ -61,6 +61,7 @@ class SqliteState:
         self._path = path
         self._clock = clock
         database, lock = path / "events.db", path / "writer.lock"
+        check_header(database)  # before anything is made beside a file that is not ours
         with contextlib.ExitStack() as opened:
             with _locked(lock):
                 connection = connect_writer(database, settings.durability)

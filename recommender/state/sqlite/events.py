@@ -65,7 +65,7 @@ class SqliteEventLog:
     def history(self, user_id: str, session_id: str, limit: int) -> StoredHistory:
         """The newest `limit` events of the user or anonymous session, oldest first."""
         kind, name = (USER, user_id) if user_id else (SESSION, session_id)
-        rows = self._readers.fetch(_HISTORY, (kind, name, max(limit, 0))) if name else []
+        rows = self._readers.fetch(_HISTORY, (kind, name, max(int(limit), 0))) if name else []
         columns = np.fromiter(chain.from_iterable(rows), np.int64, 3 * len(rows)).reshape(-1, 3)[::-1].T
         return StoredHistory(
             item_numbers=np.ascontiguousarray(columns[1]),

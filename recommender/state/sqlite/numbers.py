@@ -90,7 +90,7 @@ class SqliteItemNumbers:
         Returns:
             int64 [n_items], read-only, mapped from a file beside the state.
 
-        Cost: about 2 s for a million items at the first call, a few ms afterwards.
+        Cost: for a million items 2 s at the first call, 7 s where all of them are new, a few ms afterwards.
         """
         name = hashlib.blake2b(fingerprint.encode(), digest_size=16).hexdigest()
         path = self._folder / f"{self._state_id}-{name}.npy"

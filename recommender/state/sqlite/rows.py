@@ -52,8 +52,9 @@ def event_row(logged: LoggedEvent) -> EventRow:
         session_id=event.session_id,
         item_id=event.item_id,
         event_type=event.event_type,
-        time_ms=logged.arrival_ms if event.time_ms is None else event.time_ms,
-        arrival_ms=logged.arrival_ms,
+        # SQLite would store a numpy integer as a blob.
+        time_ms=int(logged.arrival_ms if event.time_ms is None else event.time_ms),
+        arrival_ms=int(logged.arrival_ms),
         event_id=event.event_id,
         digest=hashlib.blake2b(canonical.encode(), digest_size=DIGEST_BYTES).digest(),
         content=content,

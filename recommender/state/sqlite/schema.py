@@ -128,7 +128,11 @@ def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
                 _create(connection)
             # Asked again of SQLite, which also knows what stands in the write-ahead log.
             _check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
-            connection.execute("PRAGMA journal_mode = WAL")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise StateError(
+                    f"{path} cannot be shared between processes here (journal mode {mode}); use a local disk"
+                )
             connection.execute(f"PRAGMA synchronous = {'FULL' if durability == 'disk' else 'NORMAL'}")
             for setting in _WRITER_SETTINGS:
                 connection.execute(setting)

@@ -151,8 +151,9 @@ class SegmentStore:
         except OSError as error:
             raise from_os(error, self._folder) from error
         frame = frames.unpack(block, offset)
-        alive = frame is not None and frame.check == check and frame.stamp_ms > self._clock()
-        return frame if alive else None
+        if frame is None or (len(frame.record), frame.check) != (length, check) or frame.stamp_ms <= self._clock():
+            return None
+        return frame
 
     def _writable(self, size: int, expires_ms: int) -> _Active:
         """The active segment if it has room for the record and its expiry, else a new one."""

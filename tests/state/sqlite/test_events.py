@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from recommender.config import StateSettings
+from recommender.errors import ConfigurationError
+from recommender.state.protocols import Outcome
+from recommender.state.sqlite import SqliteState, open_state
+from recommender.state.sqlite.events import REMOVAL_ROWS
+from recommender.types import DAY_MS
+from tests.state.contract import NOON, ManualClock, items_of, logged, until
+
+RETENTION_MS = int(StateSettings().retention * 1_000)
+
+
+def test_events_beyond_the_retention_go_with_the_people_only_they_named(state: SqliteState) -> None:
+    old = logged("apple", "ann", "s", at=NOON + DAY_MS)
+    state.events.append([old, logged("apple", "bob", arrival=NOON + 1), logged("fig", session="t")])
+    assert state.events.expire(NOON + RETENTION_MS) == 0
+    assert state.events.expire(NOON + RETENTION_MS + 1) == 2
+    assert (items_of(state, "ann"), items_of(state, "bob")) == ([], ["apple"])
+    assert state._readers.fetch("SELECT name FROM actors") == [("bob",)]
+    assert state.events.append([old]) == [Outcome.ACCEPTED]
+
+
+def test_items_keep_their_numbers_when_their_events_go(state: SqliteState) -> None:
+    number = state.numbers.numbers(["apple"])
+    state.events.append([logged("apple", "ann")])
+    state.events.expire(NOON + RETENTION_MS + 1)
+    assert state.numbers.numbers(["pear", "apple"])[1] == number
+
+
+def test_one_call_removes_no_more_than_others_can_wait_for(state: SqliteState) -> None:
+    state.events.append([logged("apple", "ann") for _ in range(REMOVAL_ROWS + 5)])
+    assert state.events.expire(NOON + RETENTION_MS + 1) == REMOVAL_ROWS
+    assert state.events.expire(NOON + RETENTION_MS + 1) == 5
+
+
+def test_the_committer_expires_events_by_itself(
+    folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommender.state.sqlite.committer.CHORE_SECONDS", 0.001)
+    state = open_state(folder, StateSettings(durability="process"), clock=clock)
+    try:
+        state.events.append([logged("apple", "ann") for _ in range(REMOVAL_ROWS + 5)])
+        clock.now_ms = NOON + RETENTION_MS + 1
+        until(lambda: not items_of(state, "ann"))
+    finally:
+        state.close()
+
+
+def test_the_place_of_a_removed_event_is_never_given_again(state: SqliteState) -> None:
+    state.events.append([logged(user="ann"), logged(user="bob")])
+    last = max(event.sequence for event in state.events.events())
+    state.remove_user("bob")
+    state.events.append([logged(user="cat")])
+    assert max(event.sequence for event in state.events.events()) > last
+
+
+def test_a_removed_user_leaves_no_byte_behind(
+    state: SqliteState, folder: Path, open_another: Callable[[], SqliteState]
+) -> None:
+    other = open_another()
+    state.events.append([logged("apple", session="ann-session", event_id="ann-anonymous")])
+    state.events.append(
+        [logged("apple", "ann-user", "ann-session", event_id="ann-event", attributes={"a": "ann-note"})]
+    )
+    state.events.append([logged("pear", "bob", "bob-session")])
+    for one in (state, other):
+        kept = [one.snapshots.put(b"bob's list", NOON + 9, "bob"), one.snapshots.put(b"nobody's", NOON + 9)]
+        gone = [one.snapshots.put(b"ann-list", NOON + 9, owner) for owner in ("ann-user", "ann-session")]
+        one.served.write(b"ann-page", "ann-user")
+        one.served.write(b"bob's page", "bob")
+        one.served.flush()
+        assert [one.snapshots.get(locator) for locator in kept] == [b"bob's list", b"nobody's"]
+    removed = state.remove_user("ann-user")
+    assert (removed.events, removed.snapshots, removed.served) == (2, 4, 2)
+    assert [state.snapshots.get(locator) for locator in (*kept, *gone)] == [b"bob's list", b"nobody's", None, None]
+    assert list(state.served.records()) == [b"bob's page"] * 2
+    other.served.write(b"bob's next page", "bob")
+    assert list(other.served.records())[-1] == b"bob's next page"
+    assert items_of(state, "bob") == ["pear"]
+    again = state.remove_user("ann-user")
+    assert (again.events, again.snapshots, again.served) == (0, 0, 0)
+    state.close()
+    other.close()
+    for path in folder.rglob("*"):
+        assert path.is_dir() or b"ann-" not in path.read_bytes(), path
+
+
+def test_a_text_that_cannot_be_stored_is_refused_before_it_meets_others(state: SqliteState) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        state.events.append([logged(user="\ud800")])
+    state.events.append([logged("apple", "ann")])
+    assert items_of(state, "ann") == ["apple"]
+
+
+def test_a_retention_shorter_than_event_ids_are_remembered_is_refused(folder: Path, clock: ManualClock) -> None:
+    with pytest.raises(ConfigurationError, match="30d"):
+        open_state(folder, StateSettings(retention=29 * 86_400), clock=clock)
+    assert not folder.exists()
+
+
+def test_a_history_is_read_from_its_index_alone(state: SqliteState) -> None:
+    from recommender.state.sqlite.events import _HISTORY
+
+    plan = [row[3] for row in state._readers.fetch(f"EXPLAIN QUERY PLAN {_HISTORY}", (0, "ann", 10))]
+    assert any("USING COVERING INDEX history" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)
