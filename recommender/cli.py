@@ -127,8 +127,10 @@ def send_events(
     from recommender.service.log_events import read_log_events
 
     log = read_log_events(file)
-    with _channel(target) as channel, _counter("events sent") as advance:
-        sent = EventSender(channel, target).send(log.events, advance)
+    for note in log.table.report.notes:
+        typer.echo(note, err=True)
+    with _channel(target) as channel, _counter("events sent", len(log)) as advance:
+        sent = EventSender(channel, target).send(log, advance)
     typer.echo(f"{sent.accepted:,} accepted, {sent.duplicates:,} duplicate, {sent.rejected:,} rejected")
     for example in sent.examples:
         typer.echo(f"  event {example.index}: {example.reason}: {example.message}", err=True)
@@ -242,11 +244,11 @@ def _channel(target: str) -> Iterator[grpc.Channel]:
 
 
 @contextmanager
-def _counter(what: str) -> Iterator[Callable[[int], None]]:
-    """A bar that counts on a terminal, nothing elsewhere: the end says the number."""
-    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _counter(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere: the end says the number."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(what, total=total)
         yield lambda count: bar.advance(task, count)

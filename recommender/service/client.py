@@ -46,7 +46,7 @@ def reason_of(error: grpc.RpcError) -> str:
     info = error_details_pb2.ErrorInfo()
     for detail in status.details if status is not None else ():
         if detail.Unpack(info):
-            return info.reason
+            return str(info.reason)
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What every worker shares: imported once by the fork server, before any thread and without gRPC.
+"""What every worker shares: imported and compiled once by the fork server, before any thread and without gRPC.
 
 A worker forked from here starts in a fraction of the time and memory of a fresh interpreter. gRPC does not survive a
 fork, and a thread would not be copied by it, so the fork server notes at each fork that it has neither.
@@ -6,16 +6,23 @@ fork, and a thread would not be copied by it, so the fork server notes at each f
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import faiss
 
-import recommender.wiring  # noqa: F401  # with it everything that serves, down to numpy and numba's kernels
+from recommender.bundle import open_bundle
+from recommender.config import Settings
+from recommender.errors import WindowshopError
+from recommender.service.warming import warm_up
 
-faiss.omp_set_num_threads(1)
+#: Names the environment variable with the folder of a verified bundle, whose feed compiles the kernels.
+BUNDLE_VARIABLE: Final = "WINDOWSHOP_PRELOAD_BUNDLE"
 
 
 @dataclass(slots=True)
@@ -34,11 +41,6 @@ class ForkNotes:
 notes = ForkNotes()
 
 
-def _note() -> None:
-    notes.threads = len(list(Path("/proc/self/task").iterdir()))
-    notes.grpc = "grpc" in sys.modules
-
-
 def check_fork() -> None:
     """Make sure, in a worker, that the fork it came from was a clean one.
 
@@ -52,4 +54,21 @@ def check_fork() -> None:
         )
 
 
-os.register_at_fork(before=_note)
+def _prepare(bundle: Path) -> None:
+    faiss.omp_set_num_threads(1)
+    # What is wrong with the bundle, each worker finds again and says.
+    with contextlib.suppress(WindowshopError):
+        warm_up(open_bundle(bundle, verify=False), Settings())
+    gc.collect()
+    # The collector writes into objects that it looks at: without this, shared memory turns private page by page.
+    gc.freeze()
+
+
+def _note() -> None:
+    notes.threads = len(list(Path("/proc/self/task").iterdir()))
+    notes.grpc = "grpc" in sys.modules
+
+
+if BUNDLE_VARIABLE in os.environ:  # only in the fork server; elsewhere this module is imported for its names
+    _prepare(Path(os.environ[BUNDLE_VARIABLE]))
+    os.register_at_fork(before=_note)

@@ -19,10 +19,10 @@ from recommender.service.field_limits import MAX_VIOLATIONS
 from recommender.service.log_lines import PersonTag
 
 DOMAIN: Final = "windowshop"
-# Details travel in a trailer, and clients refuse trailers of more than 8 KiB: 20 violations have to fit, in base64.
-_MESSAGE_CHARACTERS: Final = 400
-_PATH_CHARACTERS: Final = 60
-_DESCRIPTION_CHARACTERS: Final = 140
+# Details travel in a trailer in base64, and clients refuse trailers of more than 8 KiB: 20 violations have to fit.
+_MESSAGE_BYTES: Final = 256
+_PATH_BYTES: Final = 48
+_DESCRIPTION_BYTES: Final = 120
 _PERSON_FIELDS: Final = frozenset({"user_id", "session_id"})
 
 Unary = Callable[[bytes, grpc.ServicerContext], bytes]
@@ -38,7 +38,7 @@ def to_status(error: RequestError, request_id: str = "") -> grpc.Status:
             error_details_pb2.BadRequest(
                 field_violations=[
                     error_details_pb2.BadRequest.FieldViolation(
-                        field=_short(path, _PATH_CHARACTERS), description=_short(said, _DESCRIPTION_CHARACTERS)
+                        field=_short(path, _PATH_BYTES), description=_short(said, _DESCRIPTION_BYTES)
                     )
                     for path, said in error.violations[:MAX_VIOLATIONS]
                 ]
@@ -48,7 +48,7 @@ def to_status(error: RequestError, request_id: str = "") -> grpc.Status:
         details.append(error_details_pb2.RequestInfo(request_id=request_id))
     status = status_pb2.Status(
         code=code_pb2.Code.Value(error.code),
-        message=_short(error.message, _MESSAGE_CHARACTERS),
+        message=_short(error.message, _MESSAGE_BYTES),
         details=[_packed(detail) for detail in details],
     )
     return rpc_status.to_status(status)
@@ -61,7 +61,9 @@ def _packed(detail: Message) -> any_pb2.Any:
 
 
 def _short(text: str, limit: int) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    """The text, cut to a number of bytes of UTF-8."""
+    data = text.encode()
+    return text if len(data) <= limit else data[: limit - 3].decode(errors="ignore") + "..."
 
 
 class Refusals:

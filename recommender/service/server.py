@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -64,7 +65,7 @@ class WorkerServer:
             maximum_concurrent_rpcs=settings.max_concurrent_requests,
         )
         self._server.add_generic_rpc_handlers(tuple(_handlers(live, intake, refusals, self._pools)))
-        self._health = health.HealthServicer()
+        self._health = _Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
@@ -85,7 +86,33 @@ class WorkerServer:
     def drain(self, timeout_seconds: float) -> bool:
         """Say NOT_SERVING, take no new request, and wait for those under way; False where some were cut off."""
         self._health.enter_graceful_shutdown()
+        self._health.end_watches()
         return self._server.stop(timeout_seconds).wait(timeout_seconds + 1.0)
+
+
+class _Health(health.HealthServicer):
+    """Health whose watches end at a drain: each would hold it up, since a watch has no end of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: set[Callable[[Any], None]] = set()
+
+    def Watch(  # noqa: N802  # gRPC's name
+        self,
+        request: health_pb2.HealthCheckRequest,
+        context: grpc.ServicerContext,
+        send_response_callback: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """Tell the status of a service, now and whenever it changes."""
+        if send_response_callback is not None:
+            self._watches.add(send_response_callback)
+            context.add_callback(partial(self._watches.discard, send_response_callback))
+        return super().Watch(request, context, send_response_callback)
+
+    def end_watches(self) -> None:
+        """End every watch; its client has been told the last status."""
+        for send in list(self._watches):
+            send(None)
 
 
 def _handlers(

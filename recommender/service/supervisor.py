@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
 from typing import Any, Final
 
 from recommender.errors import WindowshopError
+from recommender.service.preload import BUNDLE_VARIABLE
 from recommender.service.signals import StopSignals
 from recommender.service.worker import WorkerPlan, run_worker
 
@@ -27,6 +29,8 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 SETTLED_SECONDS: Final = 30.0
 #: What a worker gets beyond the drain before it is killed.
 _GRACE_SECONDS: Final = 3.0
+#: Within this time a further signal is the same wish, told to the group and to the process.
+SAME_SIGNAL_SECONDS: Final = 1.0
 _logger = logging.getLogger(__name__)
 
 
@@ -57,7 +61,7 @@ class Supervisor:
     """Keeps one process per plan answering until a signal asks it to end.
 
     Args:
-        plans: One per worker.
+        plans: One per worker, all of the same bundle.
         preload: Modules that the fork server imports beside `recommender.service.preload`.
         announce: Called once, when all of them answer.
     """
@@ -66,7 +70,7 @@ class Supervisor:
         self._seats = [_Seat(plan) for plan in plans]
         self._announce = announce
         self._announced = False
-        self._context = _context(preload)
+        self._context = _context(preload, self._seats[0].plan.bundle)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain; a second signal kills.
@@ -163,11 +167,13 @@ class Supervisor:
         for process in living:
             process.terminate()
         seconds = max((seat.plan.settings.server.drain for seat in self._seats), default=0.0) + _GRACE_SECONDS
-        deadline = time.monotonic() + seconds
-        while living and time.monotonic() < deadline:
-            happened = wait([stop.arrival, *(process.sentinel for process in living)], deadline - time.monotonic())
+        started = time.monotonic()
+        while living and (left := started + seconds - time.monotonic()) > 0:
+            happened = wait([stop.arrival, *(process.sentinel for process in living)], left)
             if stop.arrival in happened:
-                break
+                stop.clear()
+                if time.monotonic() - started > SAME_SIGNAL_SECONDS:
+                    break
             living = [process for process in living if process.is_alive()]
         if living:
             _logger.warning("workers did not drain and are killed", extra={"workers": len(living)})
@@ -180,10 +186,11 @@ class Supervisor:
                 seat.process.join()
 
 
-def _context(preload: Iterable[str]) -> ForkServerContext:
+def _context(preload: Iterable[str], bundle: Path) -> ForkServerContext:
     """Processes by fork from a clean server; each computes on one thread, since there is one per core."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[name] = "1"
+    os.environ[BUNDLE_VARIABLE] = str(bundle)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["recommender.service.preload", *preload])
+    context.set_forkserver_preload([*preload, "recommender.service.preload"])
     return context

@@ -21,6 +21,7 @@ from recommender.service.preload import check_fork
 from recommender.service.refusals import Refusals
 from recommender.service.server import WorkerServer
 from recommender.service.signals import StopSignals
+from recommender.service.warming import warm_up
 from recommender.state.protocols import State
 from recommender.state.sqlite import open_state
 

@@ -47,12 +47,14 @@ def call() -> Iterator[Call]:
 
     def calling(error: Exception, request: Message) -> grpc.RpcError:
         raised[:] = [error]
-        with pytest.raises(grpc.RpcError) as caught:
-            if isinstance(request, events_pb2.StreamEventsRequest):
-                channel.stream_unary("/test.Service/Stream")(iter([request.SerializeToString()]), timeout=10)
-            else:
-                channel.unary_unary("/test.Service/Unary")(request.SerializeToString(), timeout=10)
-        return caught.value
+        data = request.SerializeToString()
+        if isinstance(request, events_pb2.StreamEventsRequest):
+            future = channel.stream_unary("/test.Service/Stream", None, None).future(iter([data]), timeout=10)
+        else:
+            future = channel.unary_unary("/test.Service/Unary", None, None).future(data, timeout=10)
+        refused = future.exception()
+        assert isinstance(refused, grpc.RpcError)
+        return refused
 
     yield calling
     channel.close()

@@ -64,9 +64,8 @@ def test_an_item_is_told_whole(item: Item) -> None:
     assert (message.price if message.HasField("price") else None) == item.price
     assert message.available is item.available
     assert dict(message.attributes) == item.attributes
-    for field, time_ms in (("create_time", item.created_ms), ("expire_time", item.expires_ms)):
-        sent = getattr(message, field).ToMilliseconds() if message.HasField(field) else None
-        assert sent == time_ms
+    assert (message.create_time.ToMilliseconds() if message.HasField("create_time") else None) == item.created_ms
+    assert (message.expire_time.ToMilliseconds() if message.HasField("expire_time") else None) == item.expires_ms
 
 
 def test_a_time_beyond_every_calendar_is_still_a_number() -> None:
@@ -134,7 +133,7 @@ def test_an_empty_feed_request_is_the_default_one() -> None:
         ({"filter": feed_pb2.Filter(exclude_item_ids=["i"] * 1_001)}, "filter.exclude_item_ids", "TOO_MANY_VALUES"),
         ({"filter": feed_pb2.Filter(categories=["c"] * 101)}, "filter.categories", "TOO_MANY_VALUES"),
         ({"filter": feed_pb2.Filter(seller_ids=["s", "\x00"])}, "filter.seller_ids[1]", "ID_CONTROL_CHARACTER"),
-        ({"filter": feed_pb2.Filter(kinds=[1] * 101)}, "filter.kinds", "TOO_MANY_VALUES"),
+        ({"filter": feed_pb2.Filter(kinds=[feed_pb2.KIND_PRODUCT] * 101)}, "filter.kinds", "TOO_MANY_VALUES"),
     ],
 )
 def test_a_wrong_field_of_a_feed_request_is_named(fields: dict[str, object], path: str, reason: str) -> None:

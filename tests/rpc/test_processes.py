@@ -1,0 +1,193 @@
+"""Processes that die, drain and come back; what was acknowledged outlives them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from recommender.api.v1 import events_pb2, feed_pb2
+from tests.rpc.conftest import Client
+from tests.servers import RunningServer, eventually, running_server
+
+
+def view(event_id: str, user_id: str, item_id: str = "item-spade", event_type: str = "view") -> events_pb2.Event:
+    return events_pb2.Event(event_id=event_id, user_id=user_id, item_id=item_id, event_type=event_type)
+
+
+@pytest.fixture(scope="module")
+def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Two workers on one port."""
+    with running_server(models, tmp_path_factory.mktemp("pair") / "state", "--workers", "2") as running:
+        yield running
+
+
+def clients_of_every_worker(server: RunningServer) -> list[Client]:
+    """Connections until each worker has one; which worker a connection reaches is the kernel's choice."""
+    clients: list[Client] = []
+
+    def every_worker_has_one() -> bool:
+        clients.append(Client(server.channel()))
+        grpc.channel_ready_future(clients[-1].channel).result(timeout=30)
+        connections = [psutil.Process(pid).net_connections("tcp") for pid in server.workers()]
+        return all(any(each.status == "ESTABLISHED" for each in found) for found in connections)
+
+    eventually(every_worker_has_one)
+    return clients
+
+
+def test_the_announcement_says_where_what_and_how_many(pair: RunningServer) -> None:
+    assert pair.announcement == f"windowshop serves on {pair.address}, model 20250601T000000Z-tiny, 2 workers"
+    assert len(pair.workers()) == 2
+    assert not pair.address.endswith(":0")
+
+
+def test_every_worker_reflects_an_event_at_once(pair: RunningServer) -> None:
+    clients = clients_of_every_worker(pair)
+    assert len(clients) >= 2
+    for number, writer in enumerate(clients):
+        user_id = f"seen-by-all-{number}"
+        assert writer.record(view(f"e-{number}", user_id)).accepted_count == 1
+        for reader in clients:
+            assert "item-spade" in [card.reason.item_id for card in reader.page(user_id).cards]
+    for client in clients:
+        client.channel.close()
+
+
+def test_a_feed_begun_at_one_worker_goes_on_at_any(pair: RunningServer) -> None:
+    clients = clients_of_every_worker(pair)
+    seen: list[str] = []
+    token = ""
+    for turn in range(24):
+        page = clients[turn % len(clients)].page("ada", page_size=3, page_token=token)
+        seen += [card.item_id for card in page.cards]
+        token = page.next_page_token
+        if not token:
+            break
+    assert len(seen) == len(set(seen)) == 24
+    for client in clients:
+        client.channel.close()
+
+
+def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer) -> None:
+    before = set(pair.workers())
+    with pair.channel() as channel:
+        token = Client(channel).page("bob", page_size=5).next_page_token
+    os.kill(min(before), signal.SIGKILL)
+
+    def answers_on_a_new_connection() -> bool:
+        with pair.channel() as channel:
+            request = feed_pb2.GetFeedRequest(user_id="bob", page_token=token, page_size=5)
+            page = Client(channel).feed.GetFeed(request, timeout=30, wait_for_ready=True)
+            return [card.position for card in page.cards] == [5, 6, 7, 8, 9]
+
+    eventually(answers_on_a_new_connection)
+    eventually(lambda: len(pair.workers()) == 2)
+    assert len(set(pair.workers()) - before) == 1
+    died = [line for line in pair.lines() if line["message"] == "worker died, another one starts"]
+    assert [line["exit_code"] for line in died] == [-signal.SIGKILL]
+    for client in clients_of_every_worker(pair):
+        assert client.page("bob", page_size=5).cards
+        client.channel.close()
+
+
+@pytest.mark.parametrize("durability", ["disk", "process"])
+def test_what_was_acknowledged_outlives_the_death_of_every_process(
+    models: Path, tmp_path: Path, durability: str
+) -> None:
+    settings = {"WINDOWSHOP_STATE__DURABILITY": durability}
+    events = [view(f"e-{n}", "survivor") for n in range(50)]
+    with running_server(models, tmp_path / "state", **settings) as server:
+        with server.channel() as channel:
+            client = Client(channel)
+            assert client.record(*events).accepted_count == 50
+            token = client.page("survivor", page_size=4).next_page_token
+        for process in server.processes():
+            process.kill()
+        server.process.wait(30)
+    with running_server(models, tmp_path / "state", **settings) as server, server.channel() as channel:
+        client = Client(channel)
+        assert client.record(*events).duplicate_count == 50
+        assert "item-spade" in [card.reason.item_id for card in client.page("survivor").cards]
+        assert [card.position for card in client.page("survivor", page_size=2, page_token=token).cards] == [4, 5]
+
+
+def test_sigterm_lets_a_request_under_way_finish_and_ends_with_0(models: Path, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def messages() -> Iterator[events_pb2.StreamEventsRequest]:
+        yield events_pb2.StreamEventsRequest(events=[view("e-1", "drained")])
+        go_on.wait(60)
+        yield events_pb2.StreamEventsRequest(events=[view("e-2", "drained")])
+
+    with (
+        running_server(models, tmp_path / "state", WINDOWSHOP_SERVER__DRAIN="120s") as server,
+        server.channel() as channel,
+    ):
+        client = Client(channel)
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(service="recommender.api.v1.FeedService"), timeout=60
+        )
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
+        under_way = client.events.StreamEvents.future(messages(), timeout=60)
+        # The stream's first event is stored, so its request is under way.
+        eventually(lambda: client.record(view("e-1", "drained")).duplicate_count == 1)
+        server.process.send_signal(signal.SIGTERM)
+        assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        assert list(watch) == []
+        with server.channel() as late, pytest.raises(grpc.RpcError) as caught:
+            Client(late).page("drained")
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert server.process.poll() is None
+        go_on.set()
+        assert under_way.result(timeout=60).accepted_count == 2
+        assert server.process.wait(60) == 0
+        assert [line["whole"] for line in server.lines() if line["message"] == "worker drained"] == [True]
+
+
+def test_a_drain_ends_in_time_even_if_a_request_does_not(models: Path, tmp_path: Path) -> None:
+    forever = threading.Event()
+
+    def messages() -> Iterator[events_pb2.StreamEventsRequest]:
+        yield events_pb2.StreamEventsRequest(events=[view("e-1", "stuck")])
+        forever.wait(60)
+
+    with (
+        running_server(models, tmp_path / "state", WINDOWSHOP_SERVER__DRAIN="0.2s") as server,
+        server.channel() as channel,
+    ):
+        client = Client(channel)
+        stuck = client.events.StreamEvents.future(messages(), timeout=60)
+        eventually(lambda: client.record(view("e-1", "stuck")).duplicate_count == 1)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(60) == 0
+        assert isinstance(stuck.exception(), grpc.RpcError)
+        forever.set()
+
+
+def test_workers_end_when_their_supervisor_is_killed(models: Path, tmp_path: Path) -> None:
+    with running_server(models, tmp_path / "state", "--workers", "2") as server:
+        below = server.processes()[1:]
+        server.process.kill()
+        server.process.wait(30)
+        eventually(lambda: not [each for each in below if each.is_running() and each.status() != "zombie"])
+
+
+def test_logs_name_nobody(models: Path, tmp_path: Path) -> None:
+    with running_server(models, tmp_path / "state") as server, server.channel() as channel:
+        client = Client(channel)
+        client.page("very-private-person", page_size=3)
+        client.record(view("e-1", "very-private-person"))
+        event = view("e-2", "very-private-person")
+        event.receipt = "bad"
+        client.record(event)
+        eventually(lambda: "events kept without attribution" in [line["message"] for line in server.lines()])
+        assert server.stop() == 0
+        assert "very-private-person" not in server.log.read_text(encoding="utf-8")
