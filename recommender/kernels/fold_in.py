@@ -8,7 +8,7 @@ from numba import njit
 from recommender.types import Scores
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, fastmath=True)
 def fold_in(gram: Scores, factors: Scores, confidences: Scores, steps: int) -> Scores:
     """Solve (G + F' (C - I) F) x = F' c by conjugate gradients: the user's half-step of implicit ALS.
 

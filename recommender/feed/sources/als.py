@@ -9,10 +9,13 @@ from recommender.features.confidence import confidence
 from recommender.features.recency import Recency, history_weights
 from recommender.feed.stages import EvidenceKind
 from recommender.kernels.fold_in import fold_in
+from recommender.kernels.likeness import most_alike
 from recommender.retrieval.vectors import search_allowed
 from recommender.types import FeedQuery, Rows, Scores, SourceResult
 
 _STEPS = 8
+#: A reason names one of the newest items: people remember those, and the search for it stays small.
+EVIDENCE_ITEMS = 10
 
 
 class AlsSource:
@@ -47,9 +50,4 @@ class AlsSource:
             rows, scores = search_allowed(self._factors, query.allowed, vector, limit)
         kept = scores > 0
         rows, scores = rows[kept], scores[kept]
-        return SourceResult(rows, scores, self._evidence(rows, items))
-
-    def _evidence(self, rows: Rows, items: Rows) -> Rows:
-        own = self._factors[items]
-        own = own / np.maximum(np.linalg.norm(own, axis=1, keepdims=True), 1e-12)
-        return items[np.argmax(self._factors[rows] @ own.T, axis=1)].astype(np.int32)
+        return SourceResult(rows, scores, most_alike(self._factors, rows, items[:EVIDENCE_ITEMS]))

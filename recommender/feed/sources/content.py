@@ -6,7 +6,9 @@ import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency, history_weights
+from recommender.feed.sources.als import EVIDENCE_ITEMS
 from recommender.feed.stages import EvidenceKind
+from recommender.kernels.likeness import most_alike
 from recommender.retrieval.vectors import search_allowed
 from recommender.types import FeedQuery, SourceResult
 
@@ -29,8 +31,7 @@ class ContentSource:
         items, weights = history_weights(query.history, self._type_weights, query.now_ms, self._recency)
         if not len(items):
             return SourceResult.empty()
-        own = self._vectors[items]
-        vector = (weights @ own).astype(np.float32)
+        vector = (weights @ self._vectors[items]).astype(np.float32)
         length = float(np.linalg.norm(vector))
         if length == 0.0:
             return SourceResult.empty()
@@ -41,5 +42,4 @@ class ContentSource:
             rows, scores = search_allowed(self._vectors, query.allowed, vector, limit)
         kept = scores > 0
         rows, scores = rows[kept], scores[kept]
-        evidence = items[np.argmax(self._vectors[rows] @ own.T, axis=1)].astype(np.int32)
-        return SourceResult(rows, scores, evidence)
+        return SourceResult(rows, scores, most_alike(self._vectors, rows, items[:EVIDENCE_ITEMS]))
