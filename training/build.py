@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -18,9 +18,11 @@ from threadpoolctl import threadpool_limits
 from recommender.bundle import Bundle, Manifest, open_bundle
 from recommender.config import Settings
 from recommender.features.recency import Recency
+from recommender.feed.rankers.logistic import LogisticRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
+from recommender.feed.stages import Ranker
 from recommender.logs import EventTable
-from recommender.types import EVENT_TYPES, NO_TIME, Mask, Mode
+from recommender.types import Mask, Mode
 from recommender.wiring import build_pipeline, build_source
 from training.catalogue import Catalogue
 from training.dataset import Dataset, build_dataset
@@ -32,7 +34,7 @@ from training.models.popularity import CategoryPopularityModel, PopularityModel
 from training.models.protocol import RetrievalModel
 from training.progress import Progress
 from training.publish import finish_bundle, iso, version_name, write_bundle_parts
-from training.ranking.choose import RECENCIES, UNTIMED, best_of, pipeline_ndcg, source_ndcg
+from training.ranking.choose import RECENCIES, UNTIMED, best_of, ranker_ndcg, source_ndcg
 from training.ranking.examples import build_examples
 from training.ranking.fit import LogisticWeights, fit_logistic
 from training.ranking.replay import Hide, Replay, build_replay
@@ -59,7 +61,7 @@ class Recipe:
         hide: What replayed queries hide besides what the feed hides.
         now_ms: The moment to look back from; None for the last kept event.
         key: Content key of the input.
-        catalogue_as_of_ms: The moment that the items file holds for; None for `now_ms`.
+        counts: Further counts for the manifest.
     """
 
     table: EventTable
@@ -70,7 +72,7 @@ class Recipe:
     hide: Hide
     now_ms: int | None
     key: str
-    catalogue_as_of_ms: int | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def dataset(self, keep: Mask, now_ms: int | None) -> Dataset:
         """The dataset of some rows."""
@@ -289,25 +291,21 @@ def _choose(
     """Ranker and best single source on the choosing fold: the ranker serves unless it loses."""
     single = {"ranker": {"name": "single_source", "source": "popularity_recent"}}
     bundle = _open(recipe, parts, work, dataset, {**decided, **single})
-    found: dict[str, float] = {}
-    with progress.stage("choose", len(bundle.manifest.sources) + 1) as stage:
-        for name in bundle.manifest.sources:
-            own = build_pipeline(bundle, recipe.settings, ranker=SingleSourceRanker(bundle, name))
-            found[name] = _mean(pipeline_ndcg(own, replay, _CHOOSING_USERS))
-            stage.advance(1)
-        best = max(found, key=lambda name: found[name])
-        ranker: dict[str, Any] = {"name": "single_source", "source": best}
-        if weights is not None:
-            learned = {"name": "logistic", "intercept": weights.intercept}
-            finish_bundle(
-                parts, work, _manifest(recipe, dataset, _parameters(parts), {**decided, "ranker": learned}),
-                weights.arrays(),
-            )  # fmt: skip
-            logistic = build_pipeline(open_bundle(work, verify=False), recipe.settings)
-            found["logistic"] = _mean(pipeline_ndcg(logistic, replay, _CHOOSING_USERS))
-            ranker = learned if found["logistic"] >= found[best] else ranker
-        stage.advance(1)
-    return {"ranker": ranker, "choose": {"users": min(len(replay), _CHOOSING_USERS), "ndcg@20": found}}
+    rankers: dict[str, Ranker] = {name: SingleSourceRanker(bundle, name) for name in bundle.manifest.sources}
+    learned = {"name": "logistic", "intercept": weights.intercept} if weights is not None else {}
+    if weights is not None:
+        manifest = _manifest(recipe, dataset, _parameters(parts), {**decided, "ranker": learned})
+        finish_bundle(parts, work, manifest, weights.arrays())
+        rankers["logistic"] = LogisticRanker(open_bundle(work, verify=False))
+    pipeline = build_pipeline(bundle, recipe.settings)
+    with progress.stage("choose", None):
+        per_user = ranker_ndcg(pipeline, rankers, replay, _CHOOSING_USERS)
+    found = {name: _mean(values) for name, values in per_user.items()}
+    best = max(bundle.manifest.sources, key=lambda name: found[name])
+    ranker = {"name": "single_source", "source": best}
+    if weights is not None and found["logistic"] >= found[best]:
+        ranker = learned
+    return {"ranker": ranker, "choose": {"users": len(per_user[best]), "ndcg@20": found}}
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:
@@ -342,7 +340,6 @@ def _manifest(
         for name in parameters
         if name in settings.train.sources or name == decided["ranker"].get("source")
     }
-    as_of = recipe.catalogue_as_of_ms if recipe.catalogue_as_of_ms is not None else dataset.now_ms
     types = {name: int((dataset.types == code).sum()) for code, name in enumerate(dataset.event_types)}
     return Manifest(
         version=version_name(dataset.now_ms, key),
@@ -350,7 +347,7 @@ def _manifest(
         data_start=iso(int(times.min())) if timed else None,
         data_end=iso(int(times.max())) if timed else None,
         now_ms=dataset.now_ms,
-        catalogue_as_of=iso(as_of) if as_of != NO_TIME else None,
+        catalogue_as_of=iso(dataset.now_ms) if timed else None,
         timed=timed,
         mode=Mode(settings.feed.mode),
         target=settings.train.target,
@@ -361,6 +358,7 @@ def _manifest(
             "items_with_events": int(len(np.unique(dataset.items))),
             "events": len(dataset.items) + len(dataset.loose_items),
             **{f"events.{name}": count for name, count in types.items() if count},
+            **recipe.counts,
         },
         dimensions={name: int(value) for name, value in _dimensions(settings, sources).items()},
         seed=settings.train.seed,

@@ -55,20 +55,20 @@ class Catalogue:
     def of_items(cls, items: Sequence[Item]) -> Catalogue:
         """The columns of some items."""
         return cls(
-            item_ids=_objects([item.item_id for item in items]),
+            item_ids=objects([item.item_id for item in items]),
             kinds=np.array([item.kind for item in items], np.uint8),
-            titles=_objects([item.title for item in items]),
-            descriptions=_objects([item.description for item in items]),
-            categories=_objects([item.category for item in items]),
-            brands=_objects([item.brand for item in items]),
-            seller_ids=_objects([item.seller_id for item in items]),
+            titles=objects([item.title for item in items]),
+            descriptions=objects([item.description for item in items]),
+            categories=objects([item.category for item in items]),
+            brands=objects([item.brand for item in items]),
+            seller_ids=objects([item.seller_id for item in items]),
             prices=np.array([np.nan if item.price is None else item.price for item in items], np.float64),
-            currencies=_objects([item.currency for item in items]),
-            image_urls=_objects([item.image_url for item in items]),
+            currencies=objects([item.currency for item in items]),
+            image_urls=objects([item.image_url for item in items]),
             created_ms=np.array([NO_TIME if item.created_ms is None else item.created_ms for item in items], np.int64),
             expires_ms=np.array([NO_TIME if item.expires_ms is None else item.expires_ms for item in items], np.int64),
             available=np.array([item.available for item in items], np.bool_),
-            attributes=_objects([tuple(sorted(item.attributes.items())) for item in items]),
+            attributes=objects([tuple(sorted(item.attributes.items())) for item in items]),
         )
 
     def item(self, place: int, item_id: str | None = None) -> Item:
@@ -119,9 +119,9 @@ class Catalogue:
         return Catalogue(**columns)
 
 
-def _objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+def objects(values: Sequence[Any]) -> npt.NDArray[np.object_]:
+    """Object [n] of the values as they are; numpy would make a matrix of equally long tuples."""
     column = np.empty(len(values), np.object_)
-    column[:] = values if not values or not isinstance(values[0], tuple) else None
-    for place, value in enumerate(values if values and isinstance(values[0], tuple) else ()):
+    for place, value in enumerate(values):
         column[place] = value
     return column

@@ -48,7 +48,7 @@ class Pipeline:
         self._sources = tuple(sources)
         self._filters = tuple(filters)
         self._ranker = ranker
-        self._reranker = reranker
+        self.reranker = reranker
         self._tail = tail
         self._source_limit = source_limit
         self._seconds = perf_counter
@@ -128,8 +128,8 @@ class Pipeline:
         self, query: FeedQuery, candidates: Candidates, scores: Scores, k: int, funnel: Funnel
     ) -> tuple[npt.NDArray[np.intp], Scores]:
         started = self._seconds()
-        order, propensities = self._reranker.order(query, candidates, scores, k)
-        funnel.add("rerank", self._reranker.name, len(candidates), len(order), self._seconds() - started)
+        order, propensities = self.reranker.order(query, candidates, scores, k)
+        funnel.add("rerank", self.reranker.name, len(candidates), len(order), self._seconds() - started)
         return order, propensities
 
     def _tail_beyond(self, query: FeedQuery, ranked: Rows, wanted: int, funnel: Funnel) -> Rows:

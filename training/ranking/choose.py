@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recommender.features.recency import Recency
 from recommender.feed.pipeline import Pipeline
-from recommender.feed.stages import Source
+from recommender.feed.stages import Ranker, Source
 from recommender.types import Rows
 from training.ranking.replay import Replay
 
@@ -44,13 +44,18 @@ def source_ndcg(source: Source, pipeline: Pipeline, replay: Replay, max_users: i
     return np.array(found)
 
 
-def pipeline_ndcg(pipeline: Pipeline, replay: Replay, max_users: int) -> npt.NDArray[np.float64]:
-    """float64 [n_users], NDCG@20 of the pipeline's slates."""
-    found = []
+def ranker_ndcg(
+    pipeline: Pipeline, rankers: Mapping[str, Ranker], replay: Replay, max_users: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """{ranker: float64 [n_users]}, NDCG@20 of each ranker over the same candidates of the served pipeline."""
+    found: dict[str, list[float]] = {name: [] for name in rankers}
     for case in replay.cases(max_users):
-        slate, _ = pipeline.run(case.query, _K)
-        found.append(ndcg_of(slate.rows, case.targets))
-    return np.array(found)
+        candidates = pipeline.candidates(case.query)
+        for name, ranker in rankers.items():
+            scores = ranker.score(case.query, candidates)
+            order, _ = pipeline.reranker.order(case.query, candidates, scores, _K)
+            found[name].append(ndcg_of(candidates.rows[order], case.targets))
+    return {name: np.array(values) for name, values in found.items()}
 
 
 def best_of(options: Sequence[T], score: Callable[[T], float]) -> tuple[T, dict[int, float]]:
