@@ -87,7 +87,8 @@ class Dataset:
         inverse = np.full(n_codes, -1, np.int32)
         known = self.item_codes >= 0
         inverse[self.item_codes[known]] = np.flatnonzero(known).astype(np.int32)
-        return inverse[codes]
+        rows: Rows = inverse[codes]
+        return rows
 
 
 def build_dataset(
@@ -115,24 +116,11 @@ def build_dataset(
     sessions = np.where(users < 0, table.sessions[keep], -1)
     actors = np.where(users >= 0, users, np.where(sessions >= 0, sessions + n_user_codes, -1)).astype(np.int32)
 
-    seen = np.unique(items)
     places = catalogue.places_of(table.item_ids)
-    own_codes = np.concatenate([seen, np.flatnonzero((places >= 0) & ~_member(seen, n_codes))])
-    alone = catalogue.beyond(table.item_ids)
     item_keys, actor_keys = _structure(table, actors, items, types, times, catalogue, places)
-    counts = np.bincount(items, minlength=n_codes)
-
-    codes = np.concatenate([own_codes, np.full(len(alone), -1, np.int64)]).astype(np.int64)
-    places_all = np.concatenate([places[own_codes], alone])
-    keys = np.concatenate([item_keys[own_codes], catalogue.keys()[alone]])
-    popularity = np.concatenate([counts[own_codes], np.zeros(len(alone), counts.dtype)])
-    ids = [table.item_ids[code] for code in own_codes.tolist()] + [catalogue.item_ids[place] for place in alone.tolist()]
-    # The id is the last resort, for items that nothing else tells apart.
-    order = sorted(range(len(ids)), key=lambda k: (-popularity[k], keys[k], ids[k]))
-    item_order = np.asarray(order, np.int64)
+    codes, ids, places = _item_order(table, items, item_keys, catalogue, places)
     row_of_code = np.full(n_codes, -1, np.int32)
-    known = codes[item_order] >= 0
-    row_of_code[codes[item_order][known]] = np.flatnonzero(known).astype(np.int32)
+    row_of_code[codes[codes >= 0]] = np.flatnonzero(codes >= 0).astype(np.int32)
 
     actor_order, n_users = _actor_order(actors, actor_keys, n_user_codes, table)
     row_of_actor = np.full(len(actor_keys), -1, np.int32)
@@ -147,8 +135,8 @@ def build_dataset(
     table_weights = np.zeros(256, np.float32)
     table_weights[: len(table.event_types)] = [weights.get(name, 0.0) for name in table.event_types]
     return Dataset(
-        item_codes=codes[item_order],
-        item_ids=[ids[k] for k in order],
+        item_codes=codes,
+        item_ids=ids,
         user_codes=actor_order[:n_users].astype(np.int64),
         user_ids=[table.user_ids[code] for code in actor_order[:n_users].tolist()],
         offsets=offsets,
@@ -162,14 +150,33 @@ def build_dataset(
         event_weights=table_weights,
         now_ms=now_ms if now_ms is not None else last,
         timed=timed,
-        catalogue=catalogue.take(places_all[item_order]),
+        catalogue=catalogue.take(places),
     )
 
 
-def _member(codes: npt.NDArray[np.integer], n: int) -> Mask:
-    mask = np.zeros(n, np.bool_)
-    mask[codes] = True
-    return mask
+def _item_order(
+    table: EventTable,
+    items: Rows,
+    keys: npt.NDArray[np.uint64],
+    catalogue: Catalogue,
+    places: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], list[str], npt.NDArray[np.int64]]:
+    """Codes, ids and catalogue places by row: the most frequent first, then by structure and content.
+
+    The id is the last resort, for items that nothing else tells apart.
+    """
+    present = np.zeros(len(table.item_ids), np.bool_)
+    present[items] = True
+    own = np.flatnonzero(present | (places >= 0))
+    alone = catalogue.beyond(table.item_ids)
+    counts = np.bincount(items, minlength=len(table.item_ids))
+    codes = np.concatenate([own, np.full(len(alone), -1, np.int64)])
+    all_keys = np.concatenate([keys[own], catalogue.keys()[alone]])
+    all_counts = np.concatenate([counts[own], np.zeros(len(alone), counts.dtype)])
+    ids = [table.item_ids[code] for code in own.tolist()] + catalogue.item_ids[alone].tolist()
+    order = np.array(sorted(range(len(ids)), key=lambda k: (-all_counts[k], all_keys[k], ids[k])), np.int64)
+    all_places = np.concatenate([places[own], alone])
+    return codes[order], [ids[k] for k in order.tolist()], all_places[order]
 
 
 def _structure(

@@ -63,7 +63,10 @@ def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Ve
     difference = own - other
     rng = np.random.default_rng(settings.evaluate.seed)
     means = np.array(
-        [difference[rng.integers(0, len(difference), len(difference))].mean() for _ in range(settings.evaluate.resamples)]
+        [
+            difference[rng.integers(0, len(difference), len(difference))].mean()
+            for _ in range(settings.evaluate.resamples)
+        ]
     )
     lower, upper = np.percentile(means, [2.5, 97.5])
     return Verdict(

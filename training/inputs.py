@@ -13,8 +13,16 @@ import numpy.typing as npt
 
 from recommender.config import Settings
 from recommender.errors import InputError
-from recommender.logs import EventTable, ItemTable, ReadReport, read_edges, read_erased, read_events, read_items
-from recommender.logs import read_users
+from recommender.logs import (
+    EventTable,
+    ItemTable,
+    ReadReport,
+    read_edges,
+    read_erased,
+    read_events,
+    read_items,
+    read_users,
+)
 from training.catalogue import Catalogue, objects
 from training.stages import content_key
 

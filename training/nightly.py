@@ -15,11 +15,12 @@ from recommender.config import Settings
 from recommender.errors import BundleError, GateRefusedError, InputError
 from recommender.logs import ReadReport
 from recommender.types import NO_TIME
-from training.build import Built, Recipe, build_bundle
+from training.build import Built, build_bundle
 from training.gate import Verdict, compare
 from training.inputs import InputPaths, read_inputs
 from training.progress import Progress, StageClock
 from training.publish import iso, publish, remove_old_versions
+from training.recipe import Recipe
 from training.split import choose_scheme
 from training.stages import StageStore
 

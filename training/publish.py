@@ -18,15 +18,12 @@ from recommender.bundle.manifest import MANIFEST_NAME
 from recommender.bundle.read import CURRENT_NAME
 from recommender.cards.static import card_bytes
 from recommender.types import NEVER, NO_TIME, Rows
-from training.catalogue import Catalogue
 from training.dataset import Dataset
 from training.models.popularity import category_codes
 from training.models.protocol import RetrievalModel
 
 
-def write_bundle_parts(
-    folder: Path, dataset: Dataset, models: Sequence[RetrievalModel], history_events: int
-) -> None:
+def write_bundle_parts(folder: Path, dataset: Dataset, models: Sequence[RetrievalModel], history_events: int) -> None:
     """Write everything but ranker and manifest: items, tables, histories, and each model's served form.
 
     Args:
@@ -91,9 +88,7 @@ def _write_histories(writer: BundleWriter, dataset: Dataset, history_events: int
     writer.array("histories/times", dataset.times_ms[places])
 
 
-def finish_bundle(
-    parts: Path, folder: Path, manifest: Manifest, ranker: dict[str, npt.NDArray[Any]]
-) -> Manifest:
+def finish_bundle(parts: Path, folder: Path, manifest: Manifest, ranker: dict[str, npt.NDArray[Any]]) -> Manifest:
     """Make a complete bundle in `folder` of kept parts, which are linked, not copied, and a ranker.
 
     Raises:

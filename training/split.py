@@ -1,4 +1,4 @@
-"""Folds: parts of the past that play the future, so that sources are tuned, the ranker is taught, and the winner chosen.
+"""Folds: parts of the past that play the future, to tune sources, teach the ranker and choose what serves.
 
 Two folds, each with its own job: `teach` (older: recencies are tuned and the ranker is fitted on it) and `choose`
 (newer: what serves is chosen on it, and the promotion gate compares on it). Every fold is cut from the log before
@@ -75,7 +75,7 @@ def folds(
     teaches = rng.random(len(table.user_ids)) < 0.5
     halves = np.zeros(len(table.user_ids), np.bool_)
     halves[whole.user_codes] = teaches[: whole.n_users]
-    out = _last_pairs(table, keep, target) if scheme == "last" else _random_pairs(table, keep, whole, target, rng)
+    out = _last_pairs(table, keep, target) if scheme == "last" else _random_pairs(whole, target, rng)
     rows = keep & ~_in_pairs(table, out)
     return [
         Fold("teach", rows, None, *_pairs_of(out, halves)),
@@ -111,9 +111,7 @@ def _last_pairs(table: EventTable, keep: Mask, target: int) -> npt.NDArray[np.in
     return np.where(has_rest, last, -1)
 
 
-def _random_pairs(
-    table: EventTable, keep: Mask, whole: Dataset, target: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
+def _random_pairs(whole: Dataset, target: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
     """int64 [n_pairs, 2]: a seeded fifth of the distinct (user, item) pairs of each user with at least two."""
     actors, own = whole.actors(), whole.types == target
     named = own & (actors < whole.n_users)
@@ -132,14 +130,14 @@ def _in_pairs(table: EventTable, out: npt.NDArray[np.int64]) -> Mask:
     """bool over rows: the row's (user, item) was taken out."""
     users, items = table.users.astype(np.int64), table.items.astype(np.int64)
     if out.ndim == 1:
-        return (users >= 0) & (items == out[users])
+        named: Mask = (users >= 0) & (items == out[users])
+        return named
     n_items = len(table.item_ids)
-    return (users >= 0) & np.isin(users * n_items + items, out[:, 0] * n_items + out[:, 1])
+    inside: Mask = (users >= 0) & np.isin(users * n_items + items, out[:, 0] * n_items + out[:, 1])
+    return inside
 
 
-def _pairs_of(
-    out: npt.NDArray[np.int64], users: Mask
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _pairs_of(out: npt.NDArray[np.int64], users: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     if out.ndim == 1:
         chosen = np.flatnonzero(users & (out >= 0))
         return chosen.astype(np.int64), out[chosen]
@@ -147,8 +145,8 @@ def _pairs_of(
     return out[inside, 0], out[inside, 1]
 
 
-def _distinct(users: Sequence[int] | npt.NDArray[np.int32], items: npt.NDArray[np.int32]) -> tuple[
-    npt.NDArray[np.int64], npt.NDArray[np.int64]
-]:
+def _distinct(
+    users: Sequence[int] | npt.NDArray[np.int32], items: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     pairs = np.unique(np.stack([np.asarray(users, np.int64), items.astype(np.int64)], axis=1), axis=0)
     return pairs[:, 0], pairs[:, 1]

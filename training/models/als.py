@@ -88,7 +88,7 @@ class AlsModel:
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
         regularization = np.float32(self._settings.als_regularization)
         gram = self._gram + regularization * np.eye(len(self._gram), dtype=np.float32)
-        return fold_in(gram, self.factors[items], confidence(weights, self._settings.als_alpha), _STEPS)  # type: ignore[no-any-return]
+        return fold_in(gram, self.factors[items], confidence(weights, self._settings.als_alpha), _STEPS)
 
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Products with all item factors."""

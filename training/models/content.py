@@ -65,7 +65,8 @@ class ContentModel:
         """Products with the weighted sum of the history's vectors."""
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
         vector = weights @ self.vectors[items] if len(items) else np.zeros(self.vectors.shape[1], np.float32)
-        return (self.vectors @ vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+        scores: Scores = (self.vectors @ vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+        return scores
 
     def parameters(self) -> dict[str, Any]:
         """Recency, and the index with its measured recall."""
@@ -98,7 +99,8 @@ def inverse_document_frequencies(catalogue: Catalogue) -> Scores:
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             if value:
                 frequency[hashed_counts(terms_of(value))[0]] += count
-    return (np.log((1.0 + len(catalogue)) / (1.0 + frequency)) + 1.0).astype(np.float32)
+    idf: Scores = (np.log((1.0 + len(catalogue)) / (1.0 + frequency)) + 1.0).astype(np.float32)
+    return idf
 
 
 def term_matrix(catalogue: Catalogue, idf: Scores) -> sp.csr_matrix:

@@ -15,7 +15,6 @@ from recommender.types import EVENT_TYPE_CODE, History, Mask, Rows, Scores
 from training.dataset import Dataset
 from training.models.parameters import recency_parameters
 
-_DENSE_NEIGHBOURS = 1_000
 _TOGETHER_NEIGHBOURS = 50
 _PARTS = 2
 
@@ -60,13 +59,13 @@ class CooccurrenceModel:
         if not dataset.timed:
             shape = CooccurrenceShape(1_000_000, 1.0, 0.0, shape.saturation, shape.norm_from, shape.norm_to)
         self._type_weights, self._n_items = dataset.event_weights, dataset.n_items
-        self.rows, self.scores = neighbour_lists(dataset, dataset.weights() > 0, shape, _DENSE_NEIGHBOURS)
+        self.rows, self.scores = neighbour_lists(dataset, dataset.weights() > 0, shape, self._neighbours)
         bought = dataset.types == EVENT_TYPE_CODE["purchase"]
         together = CooccurrenceShape(window=50, backward=1.0, gap_power=1.0, norm_from=0.5, norm_to=0.4)
         self._together = neighbour_lists(dataset, bought, together, _TOGETHER_NEIGHBOURS)
 
     def score_all(self, history: History, now_ms: int) -> Scores:
-        """Sums over lists of up to 1,000."""
+        """Sums over the lists."""
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
         sums = np.zeros(self._n_items, np.float32)
         scratch = np.zeros(self._n_items, np.float32), np.zeros(self._n_items, np.int32)
@@ -78,9 +77,9 @@ class CooccurrenceModel:
         return recency_parameters(self.recency)
 
     def write(self, writer: BundleWriter) -> None:
-        """Write the lists, cut to their served length."""
-        writer.array("cooccurrence/rows", self.rows[:, : self._neighbours])
-        writer.array("cooccurrence/scores", self.scores[:, : self._neighbours])
+        """Write the lists."""
+        writer.array("cooccurrence/rows", self.rows)
+        writer.array("cooccurrence/scores", self.scores)
         writer.array("bought_together/rows", self._together[0])
         writer.array("bought_together/scores", self._together[1])
 

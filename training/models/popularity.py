@@ -36,7 +36,7 @@ class PopularityModel:
             age_days = np.maximum(dataset.now_ms - times, 0) / DAY_MS
             weights = weights * 2.0 ** (-age_days / self._half_life_days)
         recent = np.bincount(items, weights, dataset.n_items)
-        self.recent = (recent / max(recent.max(initial=0.0), 1e-300)).astype(np.float32)
+        self.recent: Scores = (recent / max(recent.max(initial=0.0), 1e-300)).astype(np.float32)
         # Rows are in an order that no id decides, so the last key is no accident of ids either.
         self.order = np.lexsort((np.arange(dataset.n_items), -self.all_time, -recent)).astype(np.int32)
 
@@ -120,4 +120,3 @@ def category_codes(categories: npt.NDArray[np.object_]) -> tuple[Rows, list[str]
     code = {path: place for place, path in enumerate(ordered)}
     parents = np.array([code.get(path.rpartition(" > ")[0], -1) for path in ordered], np.int32)
     return np.array([code.get(path, -1) for path in categories.tolist()], np.int32), ordered, parents
-

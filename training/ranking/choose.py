@@ -8,7 +8,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from recommender.features.recency import Recency
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.stages import Ranker, Source
 from recommender.types import Rows
@@ -16,16 +15,6 @@ from training.ranking.replay import Replay
 
 _K = 20
 T = TypeVar("T")
-
-#: What is tried for each source: half-lives in days for shops, in items for sequences, and none.
-RECENCIES: dict[str, tuple[Recency, ...]] = {
-    "cooccurrence": (Recency(0, 0, 100), Recency(30, 0, 100), Recency(60, 0, 300), Recency(0, 3, 100)),
-    "als": (Recency(60, 0, 300), Recency(30, 0, 300), Recency(0, 3, 50), Recency(0, 0, 50)),
-    "own_frequency": (Recency(60, 0, 1_000), Recency(120, 0, 1_000), Recency(30, 0, 1_000), Recency(0, 5, 1_000)),
-    "content": (Recency(30, 0, 100), Recency(0, 3, 50), Recency(0, 0, 50)),
-    "popularity_category": (Recency(30, 0, 300), Recency(0, 3, 100), Recency(0, 0, 100)),
-}
-UNTIMED = Recency(0, 0, 1_000)
 
 
 def ndcg_of(rows: Rows, targets: Rows) -> float:

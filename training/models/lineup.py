@@ -1,0 +1,41 @@
+"""Which models a dataset can feed, in the order in which their sources serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from recommender.config import Settings
+from recommender.features.recency import Recency
+from training.dataset import Dataset
+from training.models.als import AlsModel
+from training.models.content import ContentModel, has_content
+from training.models.cooccurrence import CooccurrenceModel
+from training.models.own_frequency import OwnFrequencyModel
+from training.models.popularity import CategoryPopularityModel, PopularityModel
+from training.models.protocol import RetrievalModel
+
+
+def make_models(dataset: Dataset, settings: Settings, recencies: Mapping[str, Recency]) -> list[RetrievalModel]:
+    """The models of the configured sources that this dataset can feed, in the order of serving.
+
+    Popularity is always among them: it is every feed's tail.
+    """
+    train, bundle = settings.train, settings.bundle
+    popularity = PopularityModel(train)
+    made: dict[str, Callable[[], RetrievalModel]] = {
+        "popularity_recent": lambda: popularity,
+        "cooccurrence": lambda: CooccurrenceModel(recencies["cooccurrence"], bundle.neighbours),
+        "als": lambda: AlsModel(train, bundle, recencies["als"]),
+        "own_frequency": lambda: OwnFrequencyModel(recencies["own_frequency"]),
+        "content": lambda: ContentModel(train, bundle, recencies["content"]),
+        "popularity_category": lambda: CategoryPopularityModel(popularity, recencies["popularity_category"]),
+    }
+    lacking = set()
+    if not has_content(dataset.catalogue):
+        lacking.add("content")
+    if not (dataset.catalogue.categories != "").any():
+        lacking.add("popularity_category")
+    if dataset.n_items < 2 or not len(dataset.items):
+        lacking |= {"als", "cooccurrence", "content"}
+    names = [name for name in train.sources if name not in lacking]
+    return [made[name]() for name in dict.fromkeys(["popularity_recent", *names])]

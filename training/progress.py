@@ -1,0 +1,174 @@
+"""How long work tells how far it is: bars on a terminal, plain lines elsewhere, nothing in tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+_LINE_SECONDS = 5.0
+
+
+class Stage(Protocol):
+    """A stage under way."""
+
+    def advance(self, n: float) -> None:
+        """So much more of the total is done."""
+        ...
+
+
+class Progress(Protocol):
+    """Where stages are told."""
+
+    def stage(self, name: str, total: float | None) -> AbstractContextManager[Stage]:
+        """A stage from its start to its end; `total` None where its size is not known."""
+        ...
+
+
+class SilentProgress:
+    """Tells nobody."""
+
+    @contextmanager
+    def stage(self, name: str, total: float | None) -> Iterator[Stage]:
+        """A stage that is not told."""
+        del name, total
+        yield self
+
+    def advance(self, n: float) -> None:
+        """Nothing."""
+
+
+class _PlainStage:
+    """Writes a line every few seconds."""
+
+    def __init__(
+        self, name: str, total: float | None, write: Callable[[str], None], clock: Callable[[], float]
+    ) -> None:
+        self._name, self._total, self._write, self._clock = name, total, write, clock
+        self._started = self._told = clock()
+        self._done = 0.0
+
+    def advance(self, n: float) -> None:
+        """Count, and write a line where the last one is old enough."""
+        self._done += n
+        now = self._clock()
+        if now - self._told >= _LINE_SECONDS:
+            self._told = now
+            self._write(f"{self._name}: {self._state(now)}")
+
+    def _state(self, now: float) -> str:
+        rate = self._done / max(now - self._started, 1e-9)
+        if not self._total:
+            return f"{self._done:,.0f} done, {rate:,.0f}/s"
+        left = (self._total - self._done) / max(rate, 1e-12)
+        speed = f", {rate:,.0f}/s" if self._total > 1 else ""
+        return f"{100 * self._done / self._total:.0f} %{speed}, {left:.0f} s left"
+
+
+class PlainProgress:
+    """Plain lines: started, how far every five seconds, done.
+
+    Args:
+        write: Takes a line; flushed, so that a reader of a pipe sees it at once.
+        clock: Seconds.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None] = lambda line: print(line, flush=True),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._write, self._clock = write, clock
+
+    @contextmanager
+    def stage(self, name: str, total: float | None) -> Iterator[Stage]:
+        """A stage told in lines."""
+        started = self._clock()
+        self._write(f"{name}: started")
+        yield _PlainStage(name, total, self._write, self._clock)
+        self._write(f"{name}: done in {self._clock() - started:.1f} s")
+
+
+class _RateColumn(ProgressColumn):
+    """Steps per second, where a stage counts anything but shares of one."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        counts = task.total is None or task.total > 1
+        return Text(f"{speed:,.0f}/s" if speed and counts else "", style="progress.data.speed")
+
+
+class _BarStage:
+    def __init__(self, bars: Bars, task: object) -> None:
+        self._bars, self._task = bars, task
+
+    def advance(self, n: float) -> None:
+        self._bars.advance(self._task, n)  # type: ignore[arg-type]  # rich's TaskID, which it does not export as a value
+
+
+class BarProgress:
+    """Bars with rate and remaining time, one per stage, on a terminal.
+
+    Args:
+        console: The terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def stage(self, name: str, total: float | None) -> Iterator[Stage]:
+        """A stage told as a bar; a line stays when it is done."""
+        columns = (
+            SpinnerColumn(finished_text="[green]✓"),
+            TextColumn("{task.description:<32}"),
+            BarColumn(bar_width=30),
+            _RateColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Bars(*columns, console=self._console) as bars:
+            task = bars.add_task(name, total=total)
+            yield _BarStage(bars, task)
+            bars.update(task, total=total or 1, completed=total or 1)
+
+
+def progress_on(console: Console) -> Progress:
+    """Bars where the console is a terminal, plain lines otherwise."""
+    return (
+        BarProgress(console) if console.is_terminal else PlainProgress(lambda line: console.print(line, markup=False))
+    )
+
+
+class StageClock:
+    """Passes stages on and keeps how long each took.
+
+    Attributes:
+        seconds: {stage: seconds}, in the order of their ends; a stage that comes twice adds up.
+    """
+
+    def __init__(self, progress: Progress, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._progress, self._clock = progress, clock
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, total: float | None) -> Iterator[Stage]:
+        """A stage that is timed."""
+        started = self._clock()
+        with self._progress.stage(name, total) as stage:
+            yield stage
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + self._clock() - started, 3)

@@ -1,0 +1,149 @@
+"""What a bundle is built of, what its stages depend on, and what its manifest says."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version as library_version
+from typing import Any
+
+import numpy as np
+
+from recommender.bundle import Manifest
+from recommender.config import Settings
+from recommender.logs import EventTable
+from recommender.types import Mask, Mode
+from training.catalogue import Catalogue
+from training.dataset import Dataset, build_dataset
+from training.publish import iso, version_name
+from training.ranking.replay import Hide, Replay, build_replay
+from training.split import Fold, Scheme
+from training.stages import content_key
+
+#: The settings that change a bundle.
+DECIDING = ("train", "bundle", "feed.mode", "feed.discover_days", "feed.source_limit")
+_LIBRARIES = ("numpy", "numba", "faiss-cpu", "implicit", "scipy", "scikit-learn", "duckdb")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a bundle is built of.
+
+    Args:
+        table: The log.
+        keep: bool over its rows: the training part.
+        catalogue: The items file.
+        settings: All sections; `train`, `bundle` and `feed` decide.
+        scheme: How folds are cut.
+        hide: What replayed queries hide besides what the feed hides.
+        now_ms: The moment to look back from; None for the last kept event.
+        key: Content key of the input.
+        counts: Further counts for the manifest.
+    """
+
+    table: EventTable
+    keep: Mask
+    catalogue: Catalogue
+    settings: Settings
+    scheme: Scheme
+    hide: Hide
+    now_ms: int | None
+    key: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def stage_key(self) -> str:
+        """What every stage depends on: input, settings, libraries, processor."""
+        return content_key(
+            self.key,
+            self.settings.hash_of(*DECIDING),
+            self.scheme,
+            self.hide,
+            self.now_ms,
+            libraries(),
+        )
+
+    def dataset(self, keep: Mask, now_ms: int | None) -> Dataset:
+        """The dataset of some rows."""
+        weights = {name: self.settings.train.weight_of(name) for name in self.table.event_types}
+        return build_dataset(self.table, keep, self.catalogue, weights, now_ms)
+
+    def replay(self, fold: Fold, dataset: Dataset) -> Replay:
+        """The fold's users with their targets."""
+        return build_replay(
+            dataset,
+            fold.users,
+            fold.items,
+            (len(self.table.user_ids), len(self.table.item_ids)),
+            hide=self.hide,
+            history_events=self.settings.bundle.history_events,
+            seed=self.settings.train.seed,
+        )
+
+
+def target_code(table: EventTable, target: str) -> int:
+    """Code of the target event type in the table; -1 where no event has it."""
+    return table.event_types.index(target) if target in table.event_types else -1
+
+
+def libraries() -> dict[str, str]:
+    """Versions of what computes, and the processor's type: with other ones the same input may round otherwise."""
+    versions = {name: library_version(name) for name in _LIBRARIES}
+    return {**versions, "python": platform.python_version(), "processor": platform.machine()}
+
+
+def manifest_of(
+    recipe: Recipe, dataset: Dataset, parameters: Mapping[str, dict[str, Any]], decided: Mapping[str, Any]
+) -> Manifest:
+    """The manifest of a bundle that was fitted on a dataset.
+
+    Args:
+        recipe: Settings and key.
+        dataset: What the sources were fitted on.
+        parameters: Of each source by name, in the order of serving.
+        decided: `recencies` by source and the `ranker`; `teach` and `choose` go into the metrics.
+    """
+    settings, key = recipe.settings, recipe.stage_key()
+    timed = dataset.timed and bool(len(dataset.times_ms))
+    times = np.concatenate([dataset.times_ms, dataset.loose_times_ms])
+    sources = {
+        name: {**parameters[name], **decided["recencies"].get(name, {})}
+        for name in parameters
+        if name in settings.train.sources or name == decided["ranker"].get("source")
+    }
+    types = {name: int((dataset.types == code).sum()) for code, name in enumerate(dataset.event_types)}
+    return Manifest(
+        version=version_name(dataset.now_ms, key),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        data_start=iso(int(times.min())) if timed else None,
+        data_end=iso(int(times.max())) if timed else None,
+        now_ms=dataset.now_ms,
+        catalogue_as_of=iso(dataset.now_ms) if timed else None,
+        timed=timed,
+        mode=Mode(settings.feed.mode),
+        target=settings.train.target,
+        counts={
+            "users": dataset.n_users,
+            "sessions": dataset.n_actors - dataset.n_users,
+            "items": dataset.n_items,
+            "items_with_events": len(np.unique(dataset.items)),
+            "events": len(dataset.items) + len(dataset.loose_items),
+            **{f"events.{name}": count for name, count in types.items() if count},
+            **recipe.counts,
+        },
+        dimensions={name: int(value) for name, value in _dimensions(settings, sources).items()},
+        seed=settings.train.seed,
+        config_hash=settings.hash_of(*DECIDING),
+        event_types=list(dataset.event_types),
+        event_weights={name: settings.train.weight_of(name) for name in dataset.event_types},
+        sources=sources,
+        ranker=dict(decided["ranker"]),
+        metrics={name: decided[name] for name in ("teach", "choose") if name in decided},
+        libraries=libraries(),
+    )
+
+
+def _dimensions(settings: Settings, sources: Mapping[str, Any]) -> dict[str, int]:
+    dimensions = {"als": settings.train.als_factors, "content": settings.train.content_dim}
+    return {name: dimensions[name] for name in dimensions if name in sources}
