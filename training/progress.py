@@ -83,13 +83,13 @@ class PlainProgress:
     """Plain lines: started, how far every five seconds, done.
 
     Args:
-        write: Takes a line; flushed, so that a reader of a pipe sees it at once.
+        write: Takes a line.
         clock: Seconds.
     """
 
     def __init__(
         self,
-        write: Callable[[str], None] = lambda line: print(line, flush=True),
+        write: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._write, self._clock = write, clock
