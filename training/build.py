@@ -28,11 +28,12 @@ from training.ranking.examples import build_examples
 from training.ranking.fit import LogisticWeights, fit_logistic
 from training.ranking.replay import Replay
 from training.recipe import Recipe, manifest_of, target_code
-from training.split import folds
+from training.split import Scheme, folds
 from training.stages import StageStore, content_key
 
 _TUNING_USERS = 1_000
 _CHOOSING_USERS = 2_000
+_MIN_USERS = 200
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Built:
         twin: The complete bundle of the choosing fold, which gates compare.
         choose: The choosing fold's users.
         dataset: The whole training part.
+        scheme: How the folds were cut in the end.
     """
 
     folder: Path
@@ -52,6 +54,7 @@ class Built:
     twin: Path
     choose: Replay
     dataset: Dataset
+    scheme: Scheme
 
 
 def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Progress) -> Built:
@@ -66,30 +69,23 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     Raises:
         InputError: A model cannot be fitted on this log.
     """
-    train = recipe.settings.train
     whole = recipe.dataset(recipe.keep, recipe.now_ms)
-    target = target_code(recipe.table, train.target)
     with progress.stage("split", None):
-        teach, choose = folds(
-            recipe.scheme, recipe.table, recipe.keep, whole, target, int(train.window * 1_000), train.seed
-        )
-    teaching = recipe.dataset(teach.keep, teach.now_ms)
-    same = bool((teach.keep == choose.keep).all())
-    choosing = teaching if same else recipe.dataset(choose.keep, choose.now_ms)
+        scheme, (teach, choose) = _cut(recipe, whole)
+    teaching, choosing = teach.dataset, choose.dataset
     teach_parts = _fit(recipe, store, "teach", teaching, progress)
-    choose_parts = teach_parts if same else _fit(recipe, store, "choose", choosing, progress)
+    choose_parts = teach_parts if choosing is teaching else _fit(recipe, store, "choose", choosing, progress)
 
     base = {"ranker": {"name": "single_source", "source": "popularity_recent"}, "recencies": {}}
     work = folder.with_name(folder.name + ".work")
-    teach_replay, choose_replay = recipe.replay(teach, teaching), recipe.replay(choose, choosing)
 
     def rank(place: Path) -> None:
         bundle = _open(recipe, teach_parts, work / "teach", teaching, base)
-        recencies = _tune(bundle, recipe, teach_replay, progress)
+        recencies = _tune(bundle, recipe, teach, progress)
         bundle = _open(recipe, teach_parts, work / "teach", teaching, {**base, "recencies": recencies})
-        weights, told = _teach(bundle, recipe, teach_replay, progress)
+        weights, told = _teach(bundle, recipe, teach, progress)
         decided: dict[str, Any] = {"recencies": recencies, "teach": told}
-        decided |= _choose(recipe, choose_parts, work / "choose", choosing, choose_replay, decided, weights, progress)
+        decided |= _choose(recipe, choose_parts, work / "choose", choosing, choose, decided, weights, progress)
         if weights is not None:
             for name, values in weights.arrays().items():
                 np.save(place / f"{name}.npy", values)
@@ -103,7 +99,22 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     whole_parts = _fit(recipe, store, "all", whole, progress)
     manifest = manifest_of(recipe, whole, _parameters(whole_parts), decided)
     manifest = finish_bundle(whole_parts, folder, manifest, arrays)
-    return Built(folder, manifest, twin, choose_replay, whole)
+    return Built(folder, manifest, twin, choose, whole, scheme)
+
+
+def _cut(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
+    """The users of both folds; where windows hold too few of them to tell models apart, each user's last target."""
+    train, target = recipe.settings.train, target_code(recipe.table, recipe.settings.train.target)
+    schemes: list[Scheme] = ["windows", "last"] if recipe.scheme == "windows" else [recipe.scheme]
+    for scheme in schemes:
+        cut = folds(scheme, recipe.table, recipe.keep, whole, target, int(train.window * 1_000), train.seed)
+        teaching = recipe.dataset(cut[0].keep, cut[0].now_ms)
+        same = bool((cut[0].keep == cut[1].keep).all())
+        choosing = teaching if same else recipe.dataset(cut[1].keep, cut[1].now_ms)
+        replays = [recipe.replay(cut[0], teaching), recipe.replay(cut[1], choosing)]
+        if min(len(replay) for replay in replays) >= _MIN_USERS:
+            break
+    return scheme, replays
 
 
 def _fit(recipe: Recipe, store: StageStore, name: str, dataset: Dataset, progress: Progress) -> Path:

@@ -129,7 +129,7 @@ def _live_bundle(models: Path, built: Built) -> Bundle | None:
         live = open_bundle(models / version)
         cut_ms = built.choose.dataset.now_ms
         twin = models / _TWINS / version
-        if live.manifest.timed and live.manifest.now_ms <= cut_ms:
+        if built.scheme == "windows" and live.manifest.timed and live.manifest.now_ms <= cut_ms:
             return live
         return open_bundle(twin, verify=False) if twin.is_dir() else None
     except BundleError:

@@ -287,7 +287,7 @@ def _protocol(
         "config_hash": config_hash,
         "seed": recipe.settings.evaluate.seed,
         "resamples": recipe.settings.evaluate.resamples,
-        "scheme": recipe.scheme,
+        "scheme": built.scheme,
         "mode": manifest.mode.value,
         "data_start": manifest.data_start,
         "data_end": manifest.data_end,
