@@ -50,7 +50,7 @@ class Seal:
             return None
         payload = raw[:-MAC_BYTES]
         # Closing again, instead of comparing tags, also refuses the other spellings that base64 allows.
-        return payload if len(raw) > MAC_BYTES and _same(self.close(payload), text) else None
+        return payload if len(raw) >= MAC_BYTES and _same(self.close(payload), text) else None
 
     def digest(self, text: str) -> bytes:
         """Eight bytes that stand for a text; without the key, the text cannot be found by trying."""
