@@ -26,12 +26,8 @@ items = st.builds(
 @given(items)
 def test_a_card_says_what_the_item_shows(item: Item) -> None:
     card = feed_pb2.Card.FromString(card_bytes(item))
-    assert (card.item_id, card.kind, card.title, card.image_url) == (
-        item.item_id,
-        item.kind,
-        item.title,
-        item.image_url,
-    )
+    assert (card.item_id, card.title, card.image_url) == (item.item_id, item.title, item.image_url)
+    assert int(card.kind) == int(item.kind)
     assert (card.currency, card.seller_id) == (item.currency, item.seller_id)
     assert (card.price if card.HasField("price") else None) == item.price
 
