@@ -7,7 +7,7 @@ install does without. Only what the readers need is here: columns of fixed width
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final
 
 import duckdb
@@ -72,7 +72,7 @@ _pointer_of.restype = ctypes.c_void_p
 _pointer_of.argtypes = [ctypes.py_object, ctypes.c_char_p]
 
 
-def stream_batches(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Batch]:
+def stream_batches(connection: duckdb.DuckDBPyConnection, sql: str) -> Generator[Batch]:
     """Run a query and yield its result piece by piece, in whatever order DuckDB finishes it.
 
     Args:

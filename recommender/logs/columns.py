@@ -139,9 +139,7 @@ def _flag(sql: str, sql_type: str) -> str | None:
     return None
 
 
-#: Control characters, and the mark that stands for bytes that were not UTF-8.
 _CONTROL: Final = literal(r"\p{Cc}")
-_BROKEN: Final = "chr(65533)"
 
 
 def id_problem(column: str, missing: str | None) -> str:
@@ -154,8 +152,7 @@ def id_problem(column: str, missing: str | None) -> str:
     first = f"WHEN {column} IS NULL OR {column} = '' THEN {'NULL' if missing is None else literal(missing)}"
     return (
         f"CASE {first} WHEN strlen({column}) > {MAX_ID_BYTES} THEN 'id_too_long'"
-        f" WHEN regexp_matches({column}, {_CONTROL}) THEN 'id_control_characters'"
-        f" WHEN contains({column}, {_BROKEN}) THEN 'id_invalid_utf8' END"
+        f" WHEN regexp_matches({column}, {_CONTROL}) THEN 'id_control_characters' END"
     )
 
 

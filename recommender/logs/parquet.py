@@ -54,7 +54,7 @@ def escaped(file: Path) -> str:
 
 def _read(files: Sequence[Path]) -> str:
     names = ", ".join(literal(escaped(file)) for file in files)
-    return f"read_parquet([{names}], binary_as_string=true, hive_partitioning=false, utf8_validation='replace')"
+    return f"read_parquet([{names}], binary_as_string=true, hive_partitioning=false)"
 
 
 def _columns(engine: Engine, log: LogFiles, file: Path) -> dict[str, str]:

@@ -77,11 +77,9 @@ def _lines(files: Iterable[Path], options: str) -> str:
 
 
 def _first_line(engine: Engine, log: LogFiles, file: Path) -> str:
-    """The first line that is not blank, without a byte order mark."""
-    for (line,) in engine.rows(
-        f"SELECT line FROM {_lines([file], 'ignore_errors=true')} WHERE trim(line) <> '' LIMIT 1"
-    ):
-        return str(line).lstrip("\ufeff")
+    """The first line, without a byte order mark."""
+    for (line,) in engine.rows(f"SELECT line FROM {_lines([file], 'ignore_errors=true')} LIMIT 1"):
+        return str(line or "").lstrip("\ufeff")
     raise InputError(f"{log.table} {file}: holds no line of text in UTF-8; write it anew")
 
 
@@ -106,7 +104,10 @@ def _stage_csv(
 
 
 def _header(engine: Engine, log: LogFiles, file: Path, fields: Sequence[Field]) -> tuple[str, ...]:
-    names = tuple(next(csv.reader([_first_line(engine, log, file)])))
+    line = _first_line(engine, log, file)
+    if not line.strip():
+        raise InputError(f"{log.table} {file}: begins with a blank line, wanted the names of the columns")
+    names = tuple(next(csv.reader([line])))
     require_columns(log, file, [name for name in names if name], fields)
     return names
 
@@ -174,7 +175,7 @@ def _insert_json(
     pointers = ", ".join(literal("/" + name.replace("~", "~0").replace("/", "~1")) for name in names)
     lines = _lines(files, "store_rejects=true, rejects_limit=0")
     ids = [place for place, field in enumerate(fields) if field.kind is FieldKind.ID]
-    wrong = " OR ".join(f"left(j[{place + 1}]::VARCHAR, 1) IN ('{{', '[', 't', 'f')" for place in ids)
+    wrong = " OR ".join(f"left(j[{place + 1}]::VARCHAR, 1) IN ('{{', '[', 't', 'f')" for place in ids) or "false"
     problem = f"CASE WHEN j IS NULL THEN 'invalid_json' WHEN {wrong} THEN 'wrong_type' END"
     values = ", ".join(_json_text(f"j[{place + 1}]", place in ids) for place in range(len(names)))
     engine.execute(

@@ -181,6 +181,9 @@ def _write(path: Path, columns: Mapping[str, str], rows: Iterator[Sequence[objec
     types = ", ".join(f"{name_of(name)} {sql_type}" for name, sql_type in columns.items())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror}; name a folder that can be made") from error
+    try:
         with Engine(_MEMORY, threads=1) as engine:
             engine.execute(f"CREATE TEMP TABLE written({types})")
             engine.append("written", rows)
