@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from recommender.feed.history import Histories
@@ -73,15 +75,15 @@ def test_only_the_newest_events_are_kept(shop: Shop) -> None:
     assert found == [*tiny_users()["ada"][-2:], ("item-rake", "cart", NOW_MS)]
 
 
-def test_repeats_within_the_training_log_are_all_kept(shop: Shop) -> None:
+def test_repeats_within_the_training_log_are_all_kept(shop: Shop, tmp_path: Path) -> None:
     twice = [("item-rake", "purchase", NOW_MS - 5), ("item-rake", "purchase", NOW_MS - 5)]
-    shop.bundle = write_tiny_bundle(shop.bundle.folder.parent / "twice", users={"ada": twice})
+    shop.bundle = write_tiny_bundle(tmp_path / "twice", users={"ada": twice})
     shop.record("item-hoe", "view", "ada")
     assert [item for item, _, _ in told(shop, histories(shop).of("ada", ""))] == ["item-rake", "item-rake", "item-hoe"]
 
 
-def test_a_log_without_times_comes_before_the_live_events(shop: Shop) -> None:
-    shop.bundle = write_tiny_bundle(shop.bundle.folder.parent / "untimed", users={"ada": [("item-rake", "view", None)]})
+def test_a_log_without_times_comes_before_the_live_events(shop: Shop, tmp_path: Path) -> None:
+    shop.bundle = write_tiny_bundle(tmp_path / "untimed", users={"ada": [("item-rake", "view", None)]})
     shop.record("item-hoe", "view", "ada")
     history = histories(shop).of("ada", "")
     assert [item for item, _, _ in told(shop, history)] == ["item-rake", "item-hoe"]

@@ -98,8 +98,8 @@ def test_refusals(shop: Shop) -> None:
     assert refusal(shop, "item-spade", "behavior", 1, token) == ("INVALID_ARGUMENT", "PAGE_TOKEN_EXPIRED")
 
 
-def test_a_log_without_purchases_has_nothing_bought_together(shop: Shop) -> None:
-    folder = shop.bundle.folder.parent / "no-purchases"
+def test_a_log_without_purchases_has_nothing_bought_together(shop: Shop, tmp_path: Path) -> None:
+    folder = tmp_path / "no-purchases"
     shutil.copytree(shop.bundle.folder, folder)
     shutil.rmtree(folder / "bought_together")
     manifest = read_manifest(folder).model_copy(update={"version": folder.name})
