@@ -1,0 +1,140 @@
+"""A report for a person: a table, and sentences that say where the pipeline wins, ties and loses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from training.evaluation.leaks import KNOWN_LEAKS
+from training.evaluation.report import PIPELINE, Report
+
+#: What rich puts between two columns.
+_GAP: Final = 3
+_OVER: Final = f"{PIPELINE} over it"
+#: A gain of more than so many times the other says only that the other is no rival.
+_MANYFOLD: Final = 9
+#: What the table adds behind the main metric, as far as the console is wide enough.
+_FURTHER: Final = ("recall@{k}", "hit_rate@{k}", "mrr", "coverage@{k}", "diversity@{k}", "novelty@{k}")
+
+
+def print_table(report: Report, console: Console) -> None:
+    """Print the models, best first, the pipeline's line highlighted, and the verdict below."""
+    metric = report.main_metric
+    names = report.ranking()
+    means = {name: with_interval(report.models[name][metric]) for name in names}
+    gains = {name: gain(report.paired.get(f"{PIPELINE}-{name}", {}).get(metric)) for name in names}
+    fixed = [("model", names), (f"{metric}, 95 %", list(means.values())), (_OVER, list(gains.values()))]
+    taken = sum(_GAP + max(map(len, (heading, *cells))) for heading, cells in fixed)
+    further = _that_fit(report, console.width - taken)
+    table = Table(title=title(report), title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("model", f"{metric}, 95 %", *further, _OVER):
+        table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+    for name in names:
+        cells = (_value(report.models[name].get(column)) for column in further)
+        table.add_row(name, means[name], *cells, gains[name], style="bold green" if name == PIPELINE else None)
+    console.print(table)
+    for sentence in verdict(report) + _remarks(report):
+        console.print(sentence, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _that_fit(report: Report, width: int) -> list[str]:
+    columns = [column.format(k=report.main_k) for column in _FURTHER]
+    columns = [column for column in columns if any(column in model for model in report.models.values())]
+    ends = accumulate(_GAP + len(column) for column in columns)
+    return [column for column, end in zip(columns, ends, strict=True) if end < width]
+
+
+def verdict(report: Report) -> list[str]:
+    """Sentences on where the pipeline wins, ties and loses, by the paired intervals; empty without the pipeline."""
+    if not report.paired:
+        return []
+    won, tied, lost = _sides(report, report.main_metric)
+    parts = []
+    if won:
+        parts.append(f"beats {_listed(list(won))}")
+    if tied:
+        parts.append(f"cannot be told from {_listed([f'{name} at {over}' for name, over in tied.items()])}")
+    if lost:
+        parts.append(f"loses to {_listed([f'{name} at {over}' for name, over in lost.items()])}")
+    return [f"By {report.main_metric}, {PIPELINE} {'; '.join(parts)}.", _losses_elsewhere(report)]
+
+
+def _losses_elsewhere(report: Report) -> str:
+    lost_by: dict[str, list[str]] = {}
+    for metric in next(iter(report.paired.values())):
+        for name in _sides(report, metric)[2] if metric != report.main_metric else ():
+            lost_by.setdefault(name, []).append(metric)
+    if not lost_by:
+        return "By the other metrics it loses to none."
+    return f"It also loses {'; '.join(f'to {name} by {_listed(metrics)}' for name, metrics in lost_by.items())}."
+
+
+def _sides(report: Report, metric: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """{model: gain} of those that the pipeline surely beats, may be equal to, surely loses to."""
+    won: dict[str, str] = {}
+    tied: dict[str, str] = {}
+    lost: dict[str, str] = {}
+    for pair, metrics in report.paired.items():
+        low, high = metrics[metric]["ci95"]
+        side = won if low > 0 else lost if high < 0 else tied
+        side[pair.removeprefix(f"{PIPELINE}-")] = gain(metrics[metric])
+    return won, tied, lost
+
+
+def title(report: Report) -> str:
+    """Who was scored on what, in one line."""
+    terms = report.protocol
+    which = "items without history" if terms["cold"] else "new items" if terms["novel_only"] else "all items"
+    return f"{report.users:,} users, target {terms['target']}, {which}, {_test_part(terms.get('window_ms'))}"
+
+
+def _test_part(window_ms: Sequence[int] | None) -> str:
+    if window_ms is None:
+        return "test file"
+    first, last = (datetime.fromtimestamp(moment / 1_000, UTC) for moment in (window_ms[0], window_ms[1] - 1))
+    return f"test days {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+
+
+def _remarks(report: Report) -> list[str]:
+    removed = report.protocol.get("removed_targets")
+    remarks = [f"Known leak {leak}: {KNOWN_LEAKS[leak]}." for leak in report.leaks]
+    if removed:
+        remarks.append(f"{removed:,} targets were taken out, since the user had touched the item before.")
+    return remarks
+
+
+def with_interval(figure: dict[str, Any]) -> str:
+    """A mean and its interval: `.0380 (.0343 - .0418)`."""
+    mean, low, high = (f"{value:.4f}".removeprefix("0") for value in (figure["mean"], *figure["ci95"]))
+    return f"{mean} ({low} - {high})"
+
+
+def gain(comparison: dict[str, Any] | None) -> str:
+    """What the pipeline has over a model, relative where that can be said: `-3.6 % (-4.3, -2.8)`; empty for None."""
+    if comparison is None:
+        return ""
+    bounds = comparison["relative_ci95"]
+    if bounds is None:
+        low, high = comparison["ci95"]
+        return f"{comparison['mean']:+.4f} ({low:+.4f}, {high:+.4f})"
+    if bounds[0] > _MANYFOLD:
+        return f"more than {_MANYFOLD + 1} x"
+    mean, low, high = (f"{share * 100:+.1f}" for share in (comparison["relative"], *bounds))
+    return f"{mean} % ({low}, {high})"
+
+
+def _value(figure: dict[str, Any] | float | None) -> str:
+    if figure is None:
+        return "-"
+    value = figure["mean"] if isinstance(figure, dict) else figure
+    return f"{value:.4f}".removeprefix("0") if value < 1 else f"{value:.2f}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
