@@ -28,7 +28,7 @@ _SIMILAR_MODEL = b"\x1a"
 def feed_bytes(page: FeedPage) -> bytes:
     """The bytes of a GetFeedResponse.
 
-    Cost: about 1 us a card.
+    Cost: about 1.3 us a card.
     """
     parts = _cards(page.cards)
     parts.append(_text(_NEXT_TOKEN, page.next_page_token))
@@ -56,17 +56,20 @@ def _cards(cards: Iterable[CardView]) -> list[bytes]:
 
 
 def _card(card: CardView) -> bytes:
+    parts = [card.static]
+    if card.position:
+        parts += (_CARD_POSITION, _varint(card.position))
     score = _FLOAT.pack(card.score)
-    return b"".join(
-        (
-            card.static,
-            _CARD_POSITION + _varint(card.position) if card.position else b"",
-            _CARD_SCORE + score if score != _NO_SCORE else b"",
-            _sources(card.sources),
-            b"" if card.reason is None else _reason(card.reason),
-            _text(_CARD_RECEIPT, card.receipt),
-        )
-    )
+    if score != _NO_SCORE:
+        parts += (_CARD_SCORE, score)
+    parts.append(_sources(card.sources))
+    if card.reason is not None:
+        body = _reason(card.reason)
+        parts += (_CARD_REASON, _varint(len(body)), body)
+    if card.receipt:
+        receipt = card.receipt.encode()
+        parts += (_CARD_RECEIPT, _varint(len(receipt)), receipt)
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=1_024)
@@ -75,17 +78,18 @@ def _sources(names: tuple[str, ...]) -> bytes:
 
 
 def _reason(reason: Reason) -> bytes:
-    body = b"".join(
-        (
-            _REASON_TYPE + _varint(reason.type),
-            _text(_REASON_ITEM, reason.item_id),
-            b"".join(_field(_REASON_USERS, user_id.encode()) for user_id in reason.user_ids),
-            _text(_REASON_SELLER, reason.seller_id),
-            _text(_REASON_CATEGORY, reason.category),
-            _REASON_MISSING + _varint(reason.missing) if reason.missing else b"",
-        )
-    )
-    return _field(_CARD_REASON, body)
+    body = _REASON_TYPE + _varint(reason.type)
+    if reason.item_id:
+        body += _field(_REASON_ITEM, reason.item_id.encode())
+    for user_id in reason.user_ids:
+        body += _field(_REASON_USERS, user_id.encode())
+    if reason.seller_id:
+        body += _field(_REASON_SELLER, reason.seller_id.encode())
+    if reason.category:
+        body += _field(_REASON_CATEGORY, reason.category.encode())
+    if reason.missing:
+        body += _REASON_MISSING + _varint(reason.missing)
+    return body
 
 
 def _text(tag: bytes, text: str) -> bytes:
@@ -116,4 +120,4 @@ _VARINTS: Final = tuple(map(_encode_varint, range(1_024)))
 
 
 def _varint(value: int) -> bytes:
-    return _VARINTS[value] if value < len(_VARINTS) else _encode_varint(value)
+    return _VARINTS[value] if value < 1_024 else _encode_varint(value)

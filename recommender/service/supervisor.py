@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recommender.errors import WindowshopError
-from recommender.service.preload import BUNDLE_VARIABLE
+from recommender.service.preload import fork_server_environment
 from recommender.service.signals import StopSignals
 from recommender.service.worker import WorkerPlan, run_worker
 
@@ -187,10 +187,8 @@ class Supervisor:
 
 
 def _context(preload: Iterable[str], bundle: Path) -> ForkServerContext:
-    """Processes by fork from a clean server; each computes on one thread, since there is one per core."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ[BUNDLE_VARIABLE] = str(bundle)
+    """Processes by fork from a clean server."""
+    os.environ.update(fork_server_environment(bundle))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*preload, "recommender.service.preload"])
     return context

@@ -25,6 +25,8 @@ _MODES: Final[dict[int, SimilarMode]] = {
     feed_pb2.MODE_BOUGHT_TOGETHER: "bought_together",
     feed_pb2.MODE_VISUAL: "visual",
 }
+_NO_CONTEXT: Final = FeedContext()
+_NO_FILTER: Final = FeedFilter()
 _NANOS: Final = 1_000_000_000
 
 
@@ -54,24 +56,31 @@ def feed_request(data: bytes, deadline_ms: int | None) -> FeedRequest:
     """
     message = parse(feed_pb2.GetFeedRequest, data)
     _check_feed_request(message)
-    context, wanted = message.context, message.filter
     return FeedRequest(
         user_id=message.user_id,
         session_id=message.session_id,
         page_size=message.page_size,
         page_token=message.page_token,
-        context=FeedContext(*(getattr(context, name) for name in _CONTEXT_FIELDS)),
-        filter=FeedFilter(
-            kinds=tuple(map(Kind, wanted.kinds)),
-            categories=tuple(wanted.categories),
-            seller_ids=tuple(wanted.seller_ids),
-            min_price=_optional(wanted, "min_price"),
-            max_price=_optional(wanted, "max_price"),
-            currency=wanted.currency,
-            exclude_item_ids=tuple(wanted.exclude_item_ids),
-            relax=tuple(dict.fromkeys(map(Relaxation, wanted.relax))),
-        ),
+        context=_context_from(message.context) if message.HasField("context") else _NO_CONTEXT,
+        filter=_filter_from(message.filter) if message.HasField("filter") else _NO_FILTER,
         deadline_ms=deadline_ms,
+    )
+
+
+def _context_from(context: feed_pb2.Context) -> FeedContext:
+    return FeedContext(*(getattr(context, name) for name in _CONTEXT_FIELDS))
+
+
+def _filter_from(wanted: feed_pb2.Filter) -> FeedFilter:
+    return FeedFilter(
+        kinds=tuple(map(Kind, wanted.kinds)),
+        categories=tuple(wanted.categories),
+        seller_ids=tuple(wanted.seller_ids),
+        min_price=_optional(wanted, "min_price"),
+        max_price=_optional(wanted, "max_price"),
+        currency=wanted.currency,
+        exclude_item_ids=tuple(wanted.exclude_item_ids),
+        relax=tuple(dict.fromkeys(map(Relaxation, wanted.relax))),
     )
 
 
