@@ -194,6 +194,13 @@ class EventLogContract:
         assert state.events.append([first, replace(first, attribution="")]) == [ACCEPTED, DUPLICATE]
         assert next(state.events.events()).attribution == '{"position":3}'
 
+    def test_the_order_of_attributes_is_not_content(self, state: State) -> None:
+        first, again = (
+            logged(user="ann", event_id="e", attributes=dict(pairs))
+            for pairs in ([("a", "1"), ("b", "2")], [("b", "2"), ("a", "1")])
+        )
+        assert state.events.append([first, again]) == [ACCEPTED, DUPLICATE]
+
     def test_ids_are_apart_for_each_user_and_each_session(self, state: State) -> None:
         same = [logged(user="ann", event_id="e"), logged(user="bob", event_id="e")]
         same += [logged(session="ann", event_id="e"), logged(session="s", event_id="e")]

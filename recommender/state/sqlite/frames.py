@@ -100,7 +100,7 @@ def remove_owned(path: Path, start: int, owners: frozenset[int]) -> int:
     """Overwrite every record of these owners with zeros; how many there were. Its writer may go on appending."""
     removed = 0
     for frame in walk(path, start):
-        if frame.owner in owners and frame.stamp_ms != REMOVED:
+        if frame.owner in owners:
             blank, _ = pack(bytes(len(frame.record)), 0, REMOVED)
             with path.open("r+b") as file:
                 file.seek(frame.offset)

@@ -93,10 +93,17 @@ def test_work_that_raises_fails_alone_and_leaves_nothing(state: SqliteState) -> 
 
 def test_an_argument_that_sqlite_cannot_take_fails_its_caller_alone(state: SqliteState) -> None:
     wrong = logged("fig", "ann", at=2**63)
-    odd = logged("fig", "ann", attribution=object())  # type: ignore[arg-type]
+    odd = logged("fig", "ann", attribution=object())
     events = [wrong, odd, logged("apple", "ann")]
     results = call_all(state, [lambda event=event: state.events.append([event]) for event in events])  # type: ignore[misc]
     assert [type(result) for result in results] == [OverflowError, sqlite3.ProgrammingError, list]
+    assert items_of(state, "ann") == ["apple"]
+
+
+def test_an_error_of_sqlite_leaves_no_transaction_open(state: SqliteState) -> None:
+    with pytest.raises(StateError, match="no such table"):
+        state._committer.submit(lambda connection: connection.execute("SELECT * FROM missing"))
+    state.events.append([logged("apple", "ann")])
     assert items_of(state, "ann") == ["apple"]
 
 

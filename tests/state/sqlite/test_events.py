@@ -26,6 +26,20 @@ def test_events_beyond_the_retention_go_with_the_people_only_they_named(state: S
     assert state.events.append([old]) == [Outcome.ACCEPTED]
 
 
+def test_a_session_that_others_name_outlives_the_removal_of_one_user(state: SqliteState) -> None:
+    state.events.append([logged("a", "ann", "s"), logged("b", "bob", "s")])
+    state.remove_user("ann")
+    assert [(event.event.user_id, event.event.session_id) for event in state.events.events()] == [("bob", "s")]
+    state.events.append([logged("late", session="s", at=NOON - 1)])
+    assert items_of(state, "bob") == ["late", "b"]
+
+
+def test_a_tied_event_stays_with_its_user_when_the_tie_expires(state: SqliteState) -> None:
+    state.events.append([logged("tie", "ann", "s"), logged("late", session="s", at=NOON - 1, arrival=NOON + 9)])
+    assert state.events.expire(NOON + RETENTION_MS + 1) == 1
+    assert items_of(state, "ann") == ["late"]
+
+
 def test_items_keep_their_numbers_when_their_events_go(state: SqliteState) -> None:
     number = state.numbers.numbers(["apple"])
     state.events.append([logged("apple", "ann")])
