@@ -123,9 +123,9 @@ def build_dataset(
     row_of_code[codes[codes >= 0]] = np.flatnonzero(codes >= 0).astype(np.int32)
 
     actor_order, n_users = _actor_order(actors, actor_keys, n_user_codes, table)
-    row_of_actor = np.full(len(actor_keys), -1, np.int32)
+    row_of_actor = np.full(len(actor_keys) + 1, -1, np.int32)
     row_of_actor[actor_order] = np.arange(len(actor_order), dtype=np.int32)
-    actor_rows = np.where(actors >= 0, row_of_actor[actors], -1)
+    actor_rows = row_of_actor[actors]
     item_rows = row_of_code[items]
     place = np.lexsort((types, item_rows, times, actor_rows))
     loose = int(np.searchsorted(actor_rows[place], 0))

@@ -109,7 +109,7 @@ def without_users(table: EventTable, gone: npt.NDArray[np.bool_]) -> EventTable:
     Raises:
         InputError: Nothing is left.
     """
-    theirs = (table.users >= 0) & gone[table.users]
+    theirs = np.append(gone, False)[table.users]
     sessions = np.zeros(len(table.session_ids) + 1, np.bool_)
     sessions[table.sessions[theirs]] = True
     sessions[-1] = False

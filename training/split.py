@@ -130,7 +130,7 @@ def _in_pairs(table: EventTable, out: npt.NDArray[np.int64]) -> Mask:
     """bool over rows: the row's (user, item) was taken out."""
     users, items = table.users.astype(np.int64), table.items.astype(np.int64)
     if out.ndim == 1:
-        named: Mask = (users >= 0) & (items == out[users])
+        named: Mask = (users >= 0) & (items == np.append(out, -1)[users])
         return named
     n_items = len(table.item_ids)
     inside: Mask = (users >= 0) & np.isin(users * n_items + items, out[:, 0] * n_items + out[:, 1])

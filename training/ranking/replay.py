@@ -92,10 +92,10 @@ def build_replay(
     row_of = np.full(n_codes[0], -1, np.int64)
     row_of[dataset.user_codes] = np.arange(dataset.n_users)
     weights = dataset.weights()
-    positive = np.zeros(dataset.n_actors, np.bool_)
+    positive = np.zeros(dataset.n_actors + 1, np.bool_)
     positive[dataset.actors()[weights > 0]] = True
     users = row_of[user_codes]
-    scored = (users >= 0) & positive[np.maximum(users, 0)]
+    scored = (users >= 0) & positive[users]
     users, items = users[scored], dataset.rows_of_codes(item_codes[scored], n_codes[1])
     place = np.full(dataset.n_users, -1, np.int64)
     drawn = np.random.default_rng(seed).permutation(dataset.n_users)

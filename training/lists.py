@@ -1,0 +1,124 @@
+"""What each row of a report recommends: the pipeline as it is served, single models over all items, sanity rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from recommender.bundle import open_bundle
+from recommender.config import Settings
+from recommender.features.recency import Recency
+from recommender.types import FeedQuery, Rows, Scores
+from recommender.wiring import build_pipeline
+from training.build import Built
+from training.dataset import Dataset
+from training.evaluation.metrics import category_levels
+from training.evaluation.protocol import Cases, TrainingPart
+from training.evaluation.report import PIPELINE
+from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
+from training.evaluation.top_k import top_k_of_scores
+from training.models.lineup import make_models
+from training.models.parameters import default_recencies
+from training.models.protocol import RetrievalModel
+from training.progress import Progress
+
+_BATCH = 64
+_DENSE_NEIGHBOURS = 500
+
+
+def pipeline_lists(built: Built, cases: Cases, settings: Settings, depth: int, progress: Progress) -> Rows:
+    """The pipeline as it is served, over the bundle as it is published."""
+    bundle = open_bundle(built.folder)
+    pipeline = build_pipeline(bundle, settings)
+    lists = np.full((len(cases), depth), -1, np.int32)
+    with progress.stage(f"run {PIPELINE}", len(cases)) as stage:
+        for place, user in enumerate(cases.users.tolist()):
+            user_id = built.dataset.user_ids[user]
+            query = FeedQuery(
+                now_ms=bundle.manifest.now_ms,
+                user_id=user_id,
+                history=bundle.history(user_id),
+                hidden_rows=cases.hidden(place, place + 1)[1],
+                allowed=cases.candidates,
+            )
+            rows = pipeline.run(query, depth)[0].rows
+            lists[place, : len(rows)] = rows
+            stage.advance(1)
+    return lists
+
+
+def other_lists(
+    built: Built,
+    settings: Settings,
+    train: TrainingPart,
+    cases: Cases,
+    depth: int,
+    progress: Progress,
+    wanted: frozenset[str] | None,
+) -> Iterator[tuple[str, Rows, float]]:
+    """Every other row of the report: name, lists int32 [n, depth], and how long its fit took.
+
+    Args:
+        built: Its dataset and recencies.
+        settings: Of the models.
+        train: The training part.
+        cases: The cases.
+        depth: Length of the lists.
+        progress: Told of every model.
+        wanted: Names to give, None for all; on cold items the two that show what is easy always come.
+    """
+    seed, dataset = settings.evaluate.seed, built.dataset
+    popularity = item_popularity(train, dataset.n_items)
+    sanity: dict[str, Callable[[], Rows]] = {
+        "random": lambda: random_top(cases, depth, seed),
+        "popularity": lambda: popularity_top(cases, popularity, depth, seed),
+    }
+    if cases.candidates is not None:
+        levels = category_levels(dataset.catalogue.categories.tolist())
+        sanity["popularity_in_category"] = lambda: popularity_in_category_top(
+            cases, train, popularity, levels, depth, seed
+        )
+    always = {"random", "popularity_in_category"} if cases.candidates is not None else set()
+    for name, rows in sanity.items():
+        if wanted is None or name in wanted or name in always:
+            yield name, rows(), 0.0
+    # Alone, a model is not held to the lengths that serving can afford.
+    long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
+    models = make_models(dataset, settings.model_copy(update={"bundle": long_lists}), _recencies(built))
+    recent = np.zeros(0, np.float32)
+    for model in models:
+        started = time.perf_counter()
+        with progress.stage(f"fit alone {model.name}", None):
+            model.fit(dataset)
+        seconds = time.perf_counter() - started
+        if model.name == "popularity_recent":
+            recent = model.score_all(dataset.history(0), dataset.now_ms)
+        if wanted is None or model.name in wanted:
+            yield model.name, _dense_lists(model, recent, dataset, cases, depth, seed, progress), seconds
+
+
+def _recencies(built: Built) -> dict[str, Recency]:
+    """The recencies that the bundle's sources were tuned to: single models are compared at their best."""
+    defaults = default_recencies(built.manifest.timed)
+    return {
+        name: Recency.of(built.manifest.sources[name]) if name in built.manifest.sources else recency
+        for name, recency in defaults.items()
+    }
+
+
+def _dense_lists(
+    model: RetrievalModel, recent: Scores, dataset: Dataset, cases: Cases, depth: int, seed: int, progress: Progress
+) -> Rows:
+    """A single model over all items, untruncated; where it has no evidence, popularity follows below."""
+    lists, candidates = [], cases.candidate_items
+    with progress.stage(f"run {model.name}", len(cases)) as stage:
+        for start in range(0, len(cases), _BATCH):
+            users = cases.users[start : start + _BATCH]
+            scores = np.stack([model.score_all(dataset.history(user), dataset.now_ms) for user in users.tolist()])
+            scores = np.where(scores > 0, scores, recent[None, :] - 1.0)
+            hidden = cases.hidden(start, start + len(users))
+            lists.append(top_k_of_scores(scores, users, hidden, candidates, depth, seed))
+            stage.advance(len(users))
+    return np.concatenate(lists)
