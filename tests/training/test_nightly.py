@@ -1,0 +1,214 @@
+"""The nightly job: the same bundle from the same input, whatever happens on the way."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recommender.bundle import current_version, open_bundle
+from recommender.config import Settings
+from recommender.errors import GateRefusedError, InputError
+from recommender.logs import LoggedRow, erased_hash, write_erased
+from recommender.types import DAY_MS, FeedQuery
+from recommender.wiring import build_pipeline
+from tests.training.small_log import DAYS, START_MS, small_rows, small_settings, write_small_log
+from training.inputs import InputPaths
+from training.nightly import NightlyJob, PublishedVersion, train
+from training.progress import SilentProgress
+
+#: Every stage that the job names, in order; a run is killed in each.
+STAGES = (
+    "read",
+    "split",
+    "fit teach cooccurrence",
+    "fit teach als",
+    "fit choose content",
+    "tune",
+    "examples",
+    "rank",
+    "choose",
+    "fit all als",
+    "gate",
+    "publish",
+)
+_CHILD = """
+import sys
+from pathlib import Path
+from tests.training.small_log import small_settings
+from training.nightly import InputPaths, NightlyJob, train
+from training.progress import PlainProgress
+folder, models = Path(sys.argv[1]), Path(sys.argv[2])
+job = NightlyJob(InputPaths(folder / "events.parquet", folder / "items.parquet"), models, small_settings())
+train(job, PlainProgress(lambda line: print(line, flush=True)))
+"""
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> InputPaths:
+    return write_small_log(tmp_path_factory.mktemp("log"))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, paths: InputPaths) -> Path:
+    """A models folder with one published version."""
+    folder = tmp_path_factory.mktemp("models")
+    run(paths, folder)
+    return folder
+
+
+def run(
+    paths: InputPaths, models: Path, settings: Settings | None = None, now_ms: int | None = None
+) -> PublishedVersion:
+    return train(NightlyJob(paths, models, settings or small_settings(), now_ms), SilentProgress())
+
+
+def hashes(models: Path) -> dict[str, str]:
+    """SHA-256 of every file of the live bundle but its manifest."""
+    folder = models / str(current_version(models))
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "manifest.json"
+    }
+
+
+def test_the_published_bundle_opens_verified_and_serves_a_personal_feed(models: Path) -> None:
+    bundle = open_bundle(models / str(current_version(models)))
+    pipeline = build_pipeline(bundle, small_settings())
+    slates = [
+        pipeline.run(FeedQuery(now_ms=bundle.manifest.now_ms, user_id=user, history=bundle.history(user)), 10)[0]
+        for user in ("u1", "u2")
+    ]
+    assert all(len(slate) == 10 for slate in slates)
+    assert set(slates[0].rows.tolist()) != set(slates[1].rows.tolist())
+    assert bundle.manifest.counts["users"] == 420
+    assert bundle.manifest.metrics["choose"]["ndcg@20"]["cooccurrence"] > 0.1
+
+
+def test_two_runs_on_the_same_input_give_the_same_bytes(models: Path, paths: InputPaths, tmp_path: Path) -> None:
+    run(paths, tmp_path)
+    assert hashes(tmp_path) == hashes(models)
+    ours = open_bundle(tmp_path / str(current_version(tmp_path))).manifest
+    theirs = open_bundle(models / str(current_version(models))).manifest
+    assert ours.model_copy(update={"created": ""}) == theirs.model_copy(update={"created": ""})
+
+
+def test_a_run_killed_in_any_stage_goes_on_and_gives_the_same_bundle(
+    models: Path, paths: InputPaths, tmp_path: Path
+) -> None:
+    for stage in STAGES:
+        _killed_in(stage, paths.events.parent, tmp_path)
+    run(paths, tmp_path)
+    assert hashes(tmp_path) == hashes(models)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".aside")]
+
+
+def _killed_in(stage: str, folder: Path, models: Path) -> None:
+    """Start the job and kill it as it enters the stage; a stage that is kept from an earlier run is not entered."""
+    command = [sys.executable, "-c", _CHILD, str(folder), str(models)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=dict(os.environ)) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith(f"{stage}: started"):
+                child.send_signal(signal.SIGKILL)
+                break
+        child.stdout.close()
+    # The kill and the stage race: the job may have got through it, but must never have failed by itself.
+    assert child.returncode in {-signal.SIGKILL, 0, 120}
+
+
+def test_what_happens_after_now_changes_no_byte(models: Path, tmp_path: Path) -> None:
+    rows = small_rows()
+    now_ms = max(row.time_ms or 0 for row in rows)
+    planted = [LoggedRow(f"u{n}", "i3", "purchase", now_ms + n + 1) for n in range(300)]
+    run(write_small_log(tmp_path / "log", [*rows, *planted]), tmp_path / "models", now_ms=now_ms)
+    # Histories, items, models: all equal; only the key in the version's name tells that the input was another.
+    assert hashes(tmp_path / "models") == hashes(models)
+
+
+def test_a_worse_model_is_refused_and_the_live_one_stays(models: Path, tmp_path: Path) -> None:
+    good = write_small_log(tmp_path / "good")
+    run(good, tmp_path / "models")
+    live = current_version(tmp_path / "models")
+    scrambled = small_rows(scrambled_until_day=DAYS - 12)
+    bad = write_small_log(tmp_path / "bad", scrambled)
+    # Up to its newest days the bad log holds nothing to learn; in them it is like the good one.
+    same_days = [row for row in small_rows() if (row.time_ms or 0) >= START_MS + (DAYS - 12) * DAY_MS]
+    early = [row for row in scrambled if (row.time_ms or 0) < START_MS + (DAYS - 12) * DAY_MS]
+    bad = write_small_log(tmp_path / "bad", early + same_days)
+    with pytest.raises(GateRefusedError, match="stays live") as refused:
+        run(bad, tmp_path / "models")
+    assert refused.value.exit_code == 3
+    assert current_version(tmp_path / "models") == live
+    assert [p.name for p in (tmp_path / "models").iterdir() if not p.name.startswith(".")].count(str(live)) == 1
+    assert '"refused": true' in (tmp_path / "models" / "run.json").read_text()
+
+
+def test_the_same_log_again_passes_the_gate_and_changes_nothing(paths: InputPaths, tmp_path: Path) -> None:
+    first = run(paths, tmp_path)
+    before = hashes(tmp_path)
+    second = run(paths, tmp_path)
+    assert second.verdict is not None
+    assert not second.verdict.refused
+    assert second.version == first.version
+    assert hashes(tmp_path) == before
+
+
+def test_an_erased_user_is_in_no_file_of_the_bundle(paths: InputPaths, tmp_path: Path) -> None:
+    salt = b"\x01" * 16
+    write_erased(tmp_path / "erased.parquet", ["u7"], salt)
+    published = run(replace(paths, erased=tmp_path / "erased.parquet"), tmp_path / "models")
+    bundle = open_bundle(published.folder)
+    assert "u7" not in list(bundle.users.ids)
+    assert "u8" in list(bundle.users.ids)
+    assert bundle.manifest.counts["erased_users"] == 1
+    assert erased_hash("u7", salt) != erased_hash("u8", salt)
+
+
+def test_unusable_input_touches_nothing_that_stood_before(models: Path, tmp_path: Path) -> None:
+    before, live = hashes(models), current_version(models)
+    broken = tmp_path / "events.parquet"
+    broken.write_bytes(b"PAR1 and then nothing")
+    with pytest.raises(InputError, match=r"events\.parquet"):
+        run(InputPaths(broken), models)
+    assert (hashes(models), current_version(models)) == (before, live)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [LoggedRow("u", "i", "purchase", START_MS)],
+        [LoggedRow("u", f"i{n}", "view", START_MS + n) for n in range(5)],
+        [LoggedRow(f"u{n}", "i", "view", START_MS + n * DAY_MS) for n in range(5)],
+        [LoggedRow("", "i", "view", START_MS), LoggedRow("", "j", "view", START_MS)],
+        [LoggedRow("u", "i", "impression", START_MS), LoggedRow("u", "j", "hide", START_MS + 1)],
+        [LoggedRow("u", "i", "purchase", None), LoggedRow("u", "j", "purchase", None)],
+    ],
+    ids=["one event", "one user", "one item", "nobody", "no weight", "no times"],
+)
+def test_the_smallest_logs_give_a_bundle_that_serves(rows: list[LoggedRow], tmp_path: Path) -> None:
+    write_small_log(tmp_path, rows)
+    published = run(InputPaths(tmp_path / "events.parquet"), tmp_path / "models")
+    bundle = open_bundle(published.folder)
+    slate, _ = build_pipeline(bundle, small_settings()).run(
+        FeedQuery(now_ms=bundle.manifest.now_ms, user_id="u", history=bundle.history("u")), 10
+    )
+    assert len(np.unique(slate.rows)) == len(slate)
+
+
+def test_old_versions_are_removed_but_never_the_live_one(paths: InputPaths, tmp_path: Path) -> None:
+    settings = small_settings()
+    few = settings.model_copy(update={"bundle": settings.bundle.model_copy(update={"keep_versions": 1})})
+    ends = [START_MS + (DAYS - days) * DAY_MS for days in (3, 2, 1, 0)]
+    published = [run(paths, tmp_path, few, now_ms=end) for end in ends]
+    left = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".") and path.is_dir())
+    assert left == sorted(version.version for version in published[-2:])
+    assert current_version(tmp_path) == published[-1].version

@@ -1,0 +1,89 @@
+"""Folds that never let the future into the past."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender.types import DAY_MS, EVENT_TYPE_CODE, NO_TIME
+from tests.training.test_dataset import build, table_of
+from training.split import Fold, Scheme, choose_scheme, folds
+
+PURCHASE = EVENT_TYPE_CODE["purchase"]
+T0 = 1_600_000_000_000
+
+Row = tuple[str, str, str, str, int]
+
+rows_of_log = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c", "d", "e", ""]),
+        st.just(""),
+        st.sampled_from(["i", "j", "k", "l"]),
+        st.sampled_from(["view", "purchase"]),
+        st.integers(T0, T0 + 100 * DAY_MS),
+    ),
+    min_size=2,
+    max_size=60,
+)
+
+
+def cut(scheme: Scheme, rows: list[Row]) -> tuple[list[Fold], object]:
+    table = table_of(rows)
+    keep = np.ones(len(table), np.bool_)
+    return folds(scheme, table, keep, build(table), PURCHASE, 14 * DAY_MS, 7), table
+
+
+@given(rows_of_log)
+def test_windows_fit_on_what_lies_before_and_target_what_comes_after(
+    rows: list[Row],
+) -> None:
+    (teach, choose), table = cut("windows", rows)
+    for fold in (teach, choose):
+        assert (table.times_ms[fold.keep] < fold.now_ms).all()  # type: ignore[attr-defined]
+        later = {
+            (u, i)
+            for u, i, t, kind in zip(table.users, table.items, table.times_ms, table.types, strict=True)  # type: ignore[attr-defined]
+            if t >= fold.now_ms and kind == PURCHASE and u >= 0
+        }
+        assert set(zip(fold.users.tolist(), fold.items.tolist(), strict=True)) <= later
+    assert (choose.keep | ~teach.keep).all()
+
+
+@given(rows_of_log, st.sampled_from(["last", "random"]))
+def test_no_row_of_a_target_pair_is_fitted_on(rows: list[Row], scheme: Scheme) -> None:
+    if scheme == "random":
+        rows = [(*row[:4], NO_TIME) for row in rows]
+    both, table = cut(scheme, rows)
+    kept = {
+        (u, i)
+        for u, i, k in zip(table.users.tolist(), table.items.tolist(), both[0].keep.tolist(), strict=True)  # type: ignore[attr-defined]
+        if k
+    }
+    users = [set(fold.users.tolist()) for fold in both]
+    for fold in both:
+        assert not kept & set(zip(fold.users.tolist(), fold.items.tolist(), strict=True))
+        # Whoever is scored has something left to be known by.
+        assert set(fold.users.tolist()) <= {user for user, _ in kept}
+    assert not users[0] & users[1]
+
+
+def test_the_last_target_is_taken_out_with_every_view_of_its_item() -> None:
+    rows = [
+        ("a", "", "i", "purchase", T0),
+        ("a", "", "j", "view", T0 + 1),
+        ("a", "", "j", "purchase", T0 + 2),
+        ("a", "", "k", "view", T0 + 3),
+    ]
+    both, table = cut("last", rows)
+    assert both[0].keep.tolist() == [True, False, False, True]
+    items = [table.item_ids[item] for fold in both for item in fold.items]  # type: ignore[attr-defined]
+    assert items == ["j"]
+
+
+@pytest.mark.parametrize(
+    ("timed", "published", "scheme"), [(True, False, "windows"), (True, True, "last"), (False, True, "random")]
+)
+def test_the_scheme_follows_times_and_test_part(timed: bool, published: bool, scheme: Scheme) -> None:
+    assert choose_scheme(timed, published_test=published) == scheme
