@@ -197,9 +197,11 @@ def _reject(
 
 
 def _require_milliseconds(times_ms: Times, log: LogFiles) -> None:
-    timed = times_ms[times_ms != NO_TIME]
-    if 2 * np.count_nonzero(timed < _YEAR_1980_MS) > len(timed):
-        median = int(np.median(timed))
+    n_untimed = int(np.count_nonzero(times_ms == NO_TIME))
+    # `NO_TIME` is early too; counting spares a copy of the column.
+    n_early = int(np.count_nonzero(times_ms < _YEAR_1980_MS)) - n_untimed
+    if 2 * n_early > len(times_ms) - n_untimed:
+        median = int(np.median(times_ms[times_ms != NO_TIME]))
         raise InputError(
             f"{log}: timestamps look like seconds: their median is {median}, which as milliseconds lies in "
             f"{np.datetime64(median, 'ms').astype('datetime64[D]')}; multiply them by 1000"
@@ -214,10 +216,14 @@ def _table(
     extras: Sequence[str],
     rejects: Rejects,
 ) -> EventTable:
-    user_ids, (users,) = drop_unused(vocabularies["users"], [columns["user_id"]])
-    item_ids, (items,) = drop_unused(vocabularies["items"], [columns["item_id"]])
-    none = np.full(len(items), -1, np.int32)
-    session_ids, (sessions,) = drop_unused(vocabularies.get("sessions", []), [columns.get("session_id", none)])
+    user_ids, users = vocabularies["users"], columns["user_id"]
+    item_ids, items = vocabularies["items"], columns["item_id"]
+    session_ids = vocabularies.get("sessions", [])
+    sessions = columns.get("session_id", np.full(len(items), -1, np.int32))
+    if rejects.total:
+        user_ids, (users,) = drop_unused(user_ids, [users])
+        item_ids, (items,) = drop_unused(item_ids, [items])
+        session_ids, (sessions,) = drop_unused(session_ids, [sessions])
     event_types, types, unknown = _used_types(event_types, columns["event_type"])
     return EventTable(
         user_ids=user_ids,
@@ -238,14 +244,15 @@ def _used_types(
     event_types: tuple[str, ...], types: npt.NDArray[np.uint8]
 ) -> tuple[tuple[str, ...], npt.NDArray[np.uint8], dict[str, int]]:
     """Types without the further ones that only rejected rows had, the codes for them, and counts of the further."""
-    counts = np.bincount(types, minlength=len(event_types))
-    kept = [code for code in range(len(event_types)) if code < len(EVENT_TYPES) or counts[code] > 0]
+    n_known = len(EVENT_TYPES)
+    counts = np.bincount(types[types >= n_known], minlength=len(event_types))
+    kept = [code for code in range(len(event_types)) if code < n_known or counts[code] > 0]
+    unknown = {event_types[code]: int(counts[code]) for code in kept[n_known:]}
+    if len(kept) == len(event_types):
+        return event_types, types, unknown
     renumbered = np.zeros(len(event_types), np.uint8)
     renumbered[kept] = np.arange(len(kept), dtype=np.uint8)
-    unknown = {event_types[code]: int(counts[code]) for code in kept[len(EVENT_TYPES) :]}
-    if len(kept) < len(event_types):
-        types = renumbered[types]
-    return tuple(event_types[code] for code in kept), types, unknown
+    return tuple(event_types[code] for code in kept), renumbered[types], unknown
 
 
 def _report(scan: Scan, rejects: Rejects, times_ms: Times, unknown: dict[str, int]) -> ReadReport:

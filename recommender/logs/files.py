@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from glob import glob, has_magic
@@ -68,6 +69,8 @@ def find_files(path: str | os.PathLike[str], table: str) -> LogFiles:
         InputError: Nothing is there, formats are mixed, or a file is empty, cut off or not what its name says.
     """
     given = os.fspath(path)
+    if not given:
+        raise InputError(f"{table}: an empty path; name a file, a folder or a glob")
     candidates = _candidates(given, table)
     formats = {file: _format_of(file) for file in candidates}
     files = tuple(file for file in candidates if formats[file] is not None)
@@ -81,6 +84,30 @@ def find_files(path: str | os.PathLike[str], table: str) -> LogFiles:
     for file in files:
         _check(file, log)
     return log
+
+
+@contextmanager
+def unchanged(log: LogFiles) -> Iterator[None]:
+    """Refuse files that change while they are read: they are read more than once and must say the same.
+
+    Raises:
+        InputError: Naming the file.
+    """
+    before = [_state_of(file) for file in log.files]
+    try:
+        yield
+    finally:
+        changed = [file for file, state in zip(log.files, before, strict=True) if _state_of(file) != state]
+        if changed:
+            raise InputError(f"{log.table} {changed[0]}: changed while it was read; wait for its writer and run again")
+
+
+def _state_of(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _candidates(given: str, table: str) -> list[Path]:

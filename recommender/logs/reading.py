@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from recommender.logs.columns import Field
 from recommender.logs.engine import Engine, Progress, ignore_progress
-from recommender.logs.files import LogFormat, find_files
+from recommender.logs.files import LogFormat, find_files, unchanged
 from recommender.logs.parquet import scan_parquet
 from recommender.logs.scan import Scan, readable
 from recommender.logs.text import scan_text
@@ -38,7 +38,7 @@ def open_table(
         ConfigurationError: The memory does not suffice.
     """
     log = find_files(path, table)
-    with Engine(memory, threads) as engine, readable(log):
+    with unchanged(log), Engine(memory, threads) as engine, readable(log):
         if log.format is LogFormat.PARQUET:
             scan = scan_parquet(engine, log, fields, keep_attributes=keep_attributes)
         else:

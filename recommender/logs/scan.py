@@ -136,6 +136,6 @@ def readable(log: LogFiles, file: Path | None = None) -> Iterator[None]:
         files = log.files if file is None else (file,)
         named = [str(one) for one in files if str(one) in str(error)] or [log.path if len(files) > 1 else str(files[0])]
         raise InputError(
-            f"{log.table} {named[0]}: cannot be read to its end as {log.format}, so it is damaged or cut off; "
-            f"write or copy it anew ({reason[:200]})"
+            f"{log.table} {named[0]}: cannot be read to its end as {log.format}: it is damaged, cut off or holds a "
+            f"value beyond its type; write or copy it anew ({reason[:200]})"
         ) from error

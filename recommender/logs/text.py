@@ -8,6 +8,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+import duckdb
+
 from recommender.errors import InputError
 from recommender.logs.columns import Field, FieldKind
 from recommender.logs.engine import Engine, Progress, ignore_progress, literal, part_of
@@ -99,7 +101,7 @@ def _stage_csv(
     for (header, _), group in groupby(range(len(log.files)), key=lambda i: keys[i]):
         members = list(group)
         told = part_of(progress, members[0] / len(log.files), (members[-1] + 1) / len(log.files))
-        _insert_csv(engine, [log.files[i] for i in members], members[0], header, [*names, *attributes], told)
+        _insert_csv(engine, log.table, [log.files[i] for i in members], members[0], header, [*names, *attributes], told)
     return [*names, *attributes], attributes
 
 
@@ -113,14 +115,27 @@ def _header(engine: Engine, log: LogFiles, file: Path, fields: Sequence[Field]) 
 
 
 def _insert_csv(
-    engine: Engine, files: list[Path], first: int, header: Sequence[str], wanted: Sequence[str], progress: Progress
+    engine: Engine,
+    table: str,
+    files: list[Path],
+    first: int,
+    header: Sequence[str],
+    wanted: Sequence[str],
+    progress: Progress,
 ) -> None:
     # By place, since pandas leaves the name of its index column empty.
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(len(header)))
     options = "header=true, delim=',', quote='\"', escape='\"', store_rejects=true, rejects_limit=0"
     values = ", ".join(f"c{header.index(name)}" if name in header else "NULL" for name in wanted)
     rows = f"SELECT {first} + file_index, NULL, NULL, {values} FROM {_read_csv(files, columns, options)}"
-    engine.execute(f"INSERT INTO staged {rows}", progress)
+    try:
+        engine.execute(f"INSERT INTO staged {rows}", progress)
+    except duckdb.InvalidInputException as error:
+        # All that the parser says of line ends that differ.
+        if "state machine" not in str(error):
+            raise
+        places = ", ".join(map(str, files[:3])) + (", ..." if len(files) > 3 else "")
+        raise InputError(f"{table} {places}: line ends are mixed (\\n and \\r\\n); write them all alike") from error
 
 
 def _create_staged(engine: Engine, n_columns: int) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from recommender.errors import InputError
+from recommender.logs import read_events
 from recommender.logs.files import LogFormat, find_files
-from tests.logs.samples import ROW, csv_text, rows, write_csv, write_parquet, write_zstd
+from tests.logs.samples import NOW, ROW, WRITERS, csv_text, rows, write_csv, write_parquet, write_zstd
 
 
 def test_a_file_is_found_by_its_name(tmp_path: Path) -> None:
@@ -136,6 +137,25 @@ def test_zstd_frames_one_after_another_and_skippable_ones_are_whole(tmp_path: Pa
     skippable = (0x184D2A50).to_bytes(4, "little") + (3).to_bytes(4, "little") + b"abc"
     (tmp_path / "log.csv.zst").write_bytes(frame + skippable + frame)
     assert find_files(tmp_path / "log.csv.zst", "events").files
+
+
+def test_an_empty_path_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_csv(tmp_path / "log.csv", [ROW])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="events: an empty path; name a file, a folder or a glob"):
+        find_files("", "events")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"log{suffix}"
+    WRITERS[suffix](path, rows(5))
+
+    def write_more(_: float) -> None:
+        WRITERS[suffix](path, rows(9))
+
+    with pytest.raises(InputError, match=rf"log{suffix}: changed while it was read; wait for its writer"):
+        read_events(path, rejects_dir=None, now_ms=NOW, progress=write_more)
 
 
 def test_parquet_within_gzip_is_not_known(tmp_path: Path) -> None:

@@ -103,7 +103,17 @@ HOSTILE = [
         "text that is no UTF-8 in Parquet",
         "log.parquet",
         overwritten(parquet([*rows(3), ROW | {"user_id": "qqqq"}]), b"qqqq", b"q\xff\xfeq"),
-        "cannot be read to its end as Parquet, so it is damaged or cut off; write or copy it anew (Invalid string",
+        "beyond its type; write or copy it anew (Invalid string encoding",
+    ),
+    Hostile(
+        "timestamps at 2^62 ms",
+        "log.parquet",
+        overwritten(
+            query(f"{EVENT}, make_timestamp_ms({NOW})::TIMESTAMP_MS AS timestamp"),
+            NOW.to_bytes(8, "little"),
+            (2**62).to_bytes(8, "little"),
+        ),
+        "damaged, cut off or holds a value beyond its type",
     ),
     # Columns.
     Hostile("a CSV without a header", "log.csv", raw(LINE * 3), "no column 'user_id', it has 'u1', 'i1', 'view'"),
@@ -290,7 +300,7 @@ HOSTILE = [
         "mixed line ends in CSV",
         "log.csv",
         raw(HEADER + LINE.replace("\n", "\r\n") + LINE),
-        "cannot be read to its end as CSV",
+        "line ends are mixed (\\n and \\r\\n); write them all alike",
     ),
     Hostile("no line end at the end", "log.csv", raw((HEADER + LINE * 2).rstrip()), accepted=2),
     Hostile("blank lines between", "log.csv", raw(HEADER + "\n" + LINE + "\n\n" + LINE), accepted=2),

@@ -9,7 +9,7 @@ import pytest
 from recommender.errors import InputError
 from recommender.logs import read_events
 from recommender.types import EVENT_TYPES
-from tests.logs.samples import DAY, NOW, ROW, WRITERS, Row, rows, write_csv, write_json, write_parquet
+from tests.logs.samples import DAY, NOW, ROW, WRITERS, Row, csv_text, rows, write_csv, write_json, write_parquet
 
 LONG = "x" * 10_000
 #: (what is wrong with a row, the reason it is counted under)
@@ -133,6 +133,14 @@ def test_lines_that_are_no_csv_are_rejected_with_their_line(tmp_path: Path) -> N
         "bad_quotes": (6, None),
         "missing_item_id": (None, None),
     }
+
+
+def test_every_bad_line_of_many_is_counted_and_written(tmp_path: Path) -> None:
+    bad = "".join(f"u{k}\n" for k in range(4_000))
+    (tmp_path / "log.csv").write_text(csv_text(rows(4_000)) + bad + csv_text(rows(4_000)).partition("\n")[2])
+    table = read_events(tmp_path / "log.csv", rejects_dir=tmp_path, max_reject_rate=0.5, now_ms=NOW)
+    assert (len(table), table.report.rejected) == (8_000, {"too_few_columns": 4_000})
+    assert [line["line"] for line in written(tmp_path)] == list(range(4_002, 8_002))
 
 
 def test_lines_that_are_no_json_object_are_rejected_as_they_are(tmp_path: Path) -> None:
