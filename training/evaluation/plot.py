@@ -31,7 +31,7 @@ def plot(report: Report, path: Path) -> None:
     figure = Figure(figsize=(11, 1.6 + 0.38 * len(names)), dpi=150, layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1, 1))
     _draw_means(left, report, names)
-    _draw_gains(right, report, names)
+    _draw_gains(right, report)
     for axes in (left, right):
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(axis="y", length=0)
@@ -54,12 +54,12 @@ def _draw_means(axes: Axes, report: Report, names: list[str]) -> None:
         label.set_fontweight("bold" if label.get_text() == PIPELINE else "normal")
 
 
-def _draw_gains(axes: Axes, report: Report, names: list[str]) -> None:
+def _draw_gains(axes: Axes, report: Report) -> None:
     axes.axvline(0, color=_INK, linewidth=1)
     axes.set_title(f"{PIPELINE} over it, paired, 95 %", loc="left", fontsize=9.5, color=_INK)
-    pairs = {name: report.paired[f"{PIPELINE}-{name}"][report.main_metric] for name in names if name != PIPELINE}
-    near = [pair["relative_ci95"] for pair in pairs.values() if _is_near(pair)]
-    low, high = min(-0.02, *(bounds[0] for bounds in near)), max(0.1, *(bounds[1] for bounds in near))
+    pairs = {pair.removeprefix(f"{PIPELINE}-"): metrics[report.main_metric] for pair, metrics in report.paired.items()}
+    near = [bound for pair in pairs.values() if _is_near(pair) for bound in pair["relative_ci95"]]
+    low, high = min([-0.02, *near]), max([0.1, *near])
     span = high - low
     # Room on the right for the figures.
     axes.set_xlim(low - 0.06 * span, high + 0.62 * span)
