@@ -90,14 +90,16 @@ def serve(
     from recommender.config import load_settings
 
     settings = load_settings(config, {"server": {"listen": listen, "workers": workers, "insecure": insecure or None}})
-    from recommender.service import serving
-
     if check:
-        findings = serving.check(models, state, settings)
+        from recommender.service.checking import check as look
+
+        findings = look(models, state, settings)
         for finding in findings:
             typer.echo(f"{finding.name}: {'ok' if finding.good else 'NOT OK'}: {finding.text}")
         raise typer.Exit(0 if all(finding.good for finding in findings) else 2)
-    serving.serve(models, state, settings, announce=_say, preload=[__name__])
+    from recommender.service.serving import serve as serve_until_told
+
+    serve_until_told(models, state, settings, announce=_say, preload=[__name__])
 
 
 @app.command()

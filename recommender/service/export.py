@@ -11,7 +11,7 @@ from typing import Any
 from recommender.config import Settings
 from recommender.errors import InputError
 from recommender.logs import LoggedRow, write_edges, write_erased, write_events, write_items
-from recommender.service.worker import clock_ms
+from recommender.service.clock import clock_ms
 from recommender.state.protocols import LoggedEvent
 from recommender.state.sqlite import open_state
 

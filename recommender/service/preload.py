@@ -12,17 +12,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import faiss
 
 from recommender.bundle import open_bundle
 from recommender.config import Settings
 from recommender.errors import WindowshopError
+from recommender.service.fork_environment import BUNDLE_VARIABLE
 from recommender.service.warming import warm_up
-
-_BUNDLE_VARIABLE: Final = "WINDOWSHOP_PRELOAD_BUNDLE"
-_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass(slots=True)
@@ -39,18 +36,6 @@ class ForkNotes:
 
 
 notes = ForkNotes()
-
-
-def fork_server_environment(bundle: Path) -> dict[str, str]:
-    """What the fork server has to find in its environment.
-
-    Args:
-        bundle: Folder of a verified bundle, whose feed compiles the kernels.
-
-    Returns:
-        Its folder, and that libraries compute on one thread: there is a process per core, and threads do not fork.
-    """
-    return {_BUNDLE_VARIABLE: str(bundle)} | dict.fromkeys(_THREAD_VARIABLES, "1")
 
 
 def check_fork() -> None:
@@ -81,6 +66,6 @@ def _note() -> None:
     notes.grpc = "grpc" in sys.modules
 
 
-if _BUNDLE_VARIABLE in os.environ:  # only in the fork server; elsewhere this module is imported for its names
-    _prepare(Path(os.environ[_BUNDLE_VARIABLE]))
+if BUNDLE_VARIABLE in os.environ:  # only in the fork server; elsewhere this module is imported for its names
+    _prepare(Path(os.environ[BUNDLE_VARIABLE]))
     os.register_at_fork(before=_note)

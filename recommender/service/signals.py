@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import socket
 from types import FrameType
+from typing import Self
 
 
 class StopSignals:
     """Makes `arrival` readable once one of the signals arrived; for the main thread of a process.
+
+    The handlers stay after the block: what was told to stop is not killed by being told again.
 
     Args:
         signals: Which ones.
@@ -21,6 +24,14 @@ class StopSignals:
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for number in signals:
             signal.signal(number, _nothing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        self.arrival.close()
+        self._writer.close()
 
     def clear(self) -> None:
         """Forget what arrived, to wait for another."""

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from recommender.errors import WindowshopError
-from recommender.service.preload import fork_server_environment
+from recommender.service.fork_environment import fork_environment
 from recommender.service.signals import StopSignals
-from recommender.service.worker import WorkerPlan, run_worker
+from recommender.service.worker_plan import WorkerPlan
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -78,14 +78,14 @@ class Supervisor:
         Raises:
             WindowshopError: A worker could not start the first time.
         """
-        stop = StopSignals(signal.SIGTERM, signal.SIGINT)
-        try:
-            while not self._step(stop):
-                pass
-        except BaseException:
-            self._kill()
-            raise
-        self._drain(stop)
+        with StopSignals(signal.SIGTERM, signal.SIGINT) as stop:
+            try:
+                while not self._step(stop):
+                    pass
+            except BaseException:
+                self._kill()
+                raise
+            self._drain(stop)
 
     def _step(self, stop: StopSignals) -> bool:
         """Start what is due, wait for something to happen, take note of it; True where a signal came."""
@@ -122,7 +122,7 @@ class Supervisor:
             if seat.process is None and seat.due <= time.monotonic():
                 seat.link, theirs = self._context.Pipe()
                 seat.process = self._context.Process(
-                    target=run_worker, args=(seat.plan, theirs), name=f"windowshop-{seat.plan.number}"
+                    target=_work, args=(seat.plan, theirs), name=f"windowshop-{seat.plan.number}"
                 )
                 seat.process.start()
                 theirs.close()
@@ -186,9 +186,15 @@ class Supervisor:
                 seat.process.join()
 
 
+def _work(plan: WorkerPlan, link: Connection) -> None:
+    from recommender.service.worker import run_worker  # noqa: PLC0415  # gRPC is loaded after the fork, and only there
+
+    run_worker(plan, link)
+
+
 def _context(preload: Iterable[str], bundle: Path) -> ForkServerContext:
     """Processes by fork from a clean server."""
-    os.environ.update(fork_server_environment(bundle))
+    os.environ.update(fork_environment(bundle))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([*preload, "recommender.service.preload"])
     return context

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import signal
-import time
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 
 from recommender import wiring
 from recommender.bundle import open_bundle
-from recommender.config import Settings
 from recommender.errors import WindowshopError
 from recommender.feed.receipts import ReceiptSigner
+from recommender.service.clock import clock_ms
 from recommender.service.feed_servicer import Live
 from recommender.service.intake import EventIntake
 from recommender.service.log_lines import PersonTag, log_to_stderr
@@ -22,29 +19,11 @@ from recommender.service.refusals import Refusals
 from recommender.service.server import WorkerServer
 from recommender.service.signals import StopSignals
 from recommender.service.warming import warm_up
+from recommender.service.worker_plan import WorkerPlan
 from recommender.state.protocols import State
 from recommender.state.sqlite import open_state
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPlan:
-    """All that a worker has to know.
-
-    Args:
-        bundle: Folder of a bundle that was verified.
-        state: Folder of the state, which exists.
-        address: Where to listen, shared with the other workers.
-        number: Of this worker, from 0; a worker that replaces a dead one takes over its number.
-        settings: Of the whole server.
-    """
-
-    bundle: Path
-    state: Path
-    address: str
-    number: int
-    settings: Settings
 
 
 def run_worker(plan: WorkerPlan, link: Connection) -> None:
@@ -56,20 +35,20 @@ def run_worker(plan: WorkerPlan, link: Connection) -> None:
             means that the supervisor is gone.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the supervisor acts
-    stop = StopSignals(signal.SIGTERM)
-    log_to_stderr()
-    check_fork()
-    try:
-        state, server = _start(plan)
-    except WindowshopError as error:
-        link.send(error)
-        raise SystemExit(error.exit_code) from None
-    link.send(None)
-    _logger.info("worker answers", extra={"worker": plan.number, "address": plan.address})
-    wait([stop.arrival, link])
-    whole = server.drain(plan.settings.server.drain)
-    state.close()
-    _logger.info("worker drained", extra={"worker": plan.number, "whole": whole})
+    with StopSignals(signal.SIGTERM) as stop:
+        log_to_stderr()
+        check_fork()
+        try:
+            state, server = _start(plan)
+        except WindowshopError as error:
+            link.send(error)
+            raise SystemExit(error.exit_code) from None
+        link.send(None)
+        _logger.info("worker answers", extra={"worker": plan.number, "address": plan.address})
+        wait([stop.arrival, link])
+        whole = server.drain(plan.settings.server.drain)
+        state.close()
+        _logger.info("worker drained", extra={"worker": plan.number, "whole": whole})
 
 
 def _start(plan: WorkerPlan) -> tuple[State, WorkerServer]:
@@ -84,8 +63,3 @@ def _start(plan: WorkerPlan) -> tuple[State, WorkerServer]:
     server = WorkerServer(Live(pages), intake, Refusals(PersonTag(key)), settings.server)
     server.start(plan.address)
     return state, server
-
-
-def clock_ms() -> int:
-    """Milliseconds since the epoch, UTC."""
-    return time.time_ns() // 1_000_000

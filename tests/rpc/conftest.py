@@ -1,4 +1,4 @@
-"""One server per module, on a tiny world; state is the module's own."""
+"""One server for all tests that only send requests, on a tiny world; each test writes events of its own users."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """One worker."""
     with running_server(models, tmp_path_factory.mktemp("server") / "state") as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(server: RunningServer) -> Iterator[Client]:
     """Connected to `server`."""
     with server.channel() as channel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from recommender.api.v1 import events_pb2, feed_pb2
 from tests.rpc.conftest import Client
-from tests.servers import RunningServer, eventually, running_server
+from tests.servers import COMMAND, ROOT, RunningServer, eventually, running_server
 
 
 def view(event_id: str, user_id: str, item_id: str = "item-spade", event_type: str = "view") -> events_pb2.Event:
@@ -180,14 +181,37 @@ def test_workers_end_when_their_supervisor_is_killed(models: Path, tmp_path: Pat
         eventually(lambda: not [each for each in below if each.is_running() and each.status() != "zombie"])
 
 
-def test_logs_name_nobody(models: Path, tmp_path: Path) -> None:
-    with running_server(models, tmp_path / "state") as server, server.channel() as channel:
-        client = Client(channel)
-        client.page("very-private-person", page_size=3)
-        client.record(view("e-1", "very-private-person"))
-        event = view("e-2", "very-private-person")
-        event.receipt = "bad"
-        client.record(event)
-        eventually(lambda: "events kept without attribution" in [line["message"] for line in server.lines()])
-        assert server.stop() == 0
-        assert "very-private-person" not in server.log.read_text(encoding="utf-8")
+def test_what_only_a_worker_finds_wrong_ends_the_start_with_one_sentence(models: Path, tmp_path: Path) -> None:
+    command = [
+        *COMMAND,
+        "serve",
+        "--models",
+        str(models),
+        "--state",
+        str(tmp_path / "state"),
+        "--listen",
+        "127.0.0.1:0",
+    ]
+    outcome = subprocess.run(
+        [*command, "--workers", "2"],
+        cwd=ROOT,
+        env=os.environ | {"WINDOWSHOP_FEED__SIGNING_KEY": "short"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert outcome.stderr.splitlines()[-1].startswith(
+        "windowshop: feed.signing_key has 5 characters, wanted at least 32"
+    )
+    assert "Traceback" not in outcome.stderr
+
+
+def test_logs_name_nobody(client: Client, server: RunningServer) -> None:
+    client.page("very-private-person", page_size=3)
+    event = view("e-1", "very-private-person")
+    event.receipt = "bad"
+    client.record(event)
+    eventually(lambda: "events kept without attribution" in [line["message"] for line in server.lines()])
+    assert "very-private-person" not in server.log.read_text(encoding="utf-8")

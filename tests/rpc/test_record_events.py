@@ -175,9 +175,9 @@ def test_an_anonymous_session_follows_its_person(client: Client) -> None:
 
 
 def test_a_receipt_attributes_and_one_of_another_item_rejects(client: Client) -> None:
-    first, second = client.page("ada", page_size=2).cards
-    good = event(user_id="ada", item_id=first.item_id, event_type="click", receipt=first.receipt)
-    stolen = event(user_id="ada", item_id=first.item_id, event_type="click", receipt=second.receipt)
+    first, second = client.page("clicker", page_size=2).cards
+    good = event(user_id="clicker", item_id=first.item_id, event_type="click", receipt=first.receipt)
+    stolen = event(user_id="clicker", item_id=first.item_id, event_type="click", receipt=second.receipt)
     reply = client.record(good, stolen)
     assert reply.accepted_count == 1
     assert [(each.index, each.reason) for each in reply.rejections] == [(1, "RECEIPT_OTHER_ITEM")]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recommender.service.preload import check_fork, fork_server_environment
+from recommender.service.fork_environment import fork_environment
+from recommender.service.preload import check_fork
 from tests.servers import ROOT
 from tests.worlds import write_tiny_bundle
 
@@ -45,7 +46,7 @@ def test_only_a_clean_fork_server_makes_workers(bundle: Path, before: str, said:
     fork = subprocess.run(
         [sys.executable, "-c", FORK.format(before=before)],
         cwd=ROOT,
-        env=os.environ | fork_server_environment(bundle),
+        env=os.environ | fork_environment(bundle),
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,65 @@
+"""`windowshop serve --check`: would it start?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recommender.config import Settings
+from recommender.errors import WindowshopError
+from recommender.service.clock import clock_ms
+from recommender.service.ports import check_exposure
+from recommender.service.serving import open_live, workers_text
+from recommender.service.warming import warm_up
+from recommender.state.sqlite import open_state
+from recommender.wiring import signing_key
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is said of one thing."""
+
+    name: str
+    good: bool
+    text: str
+
+
+def check(models: Path, state: Path, settings: Settings) -> list[Finding]:
+    """Look at configuration, bundle and state, each on its own; nothing is made."""
+    return [
+        _find("configuration", lambda: _configuration(settings)),
+        _find("bundle", lambda: _bundle(models, settings)),
+        _find("state", lambda: _state(state, settings)),
+    ]
+
+
+def _find(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except WindowshopError as error:
+        return Finding(name, False, str(error))
+
+
+def _configuration(settings: Settings) -> str:
+    check_exposure(settings.server.listen, insecure=settings.server.insecure)
+    server = settings.server
+    return f"listens on {server.listen}, {workers_text(server.workers)} with {server.threads} threads each"
+
+
+def _bundle(models: Path, settings: Settings) -> str:
+    bundle = open_live(models)
+    warm_up(bundle, settings)
+    return f"model {bundle.version}, {bundle.n_items:,} items, every file matches its SHA-256, a feed can be made"
+
+
+def _state(state: Path, settings: Settings) -> str:
+    if not state.is_dir() or not any(state.iterdir()):
+        return f"{state} is empty or missing and will be made"
+    opened = open_state(state, settings.state, clock=clock_ms, worker="check")
+    try:
+        opened.check()
+        signing_key(opened, settings)
+    finally:
+        opened.close()
+    return f"{state} is whole, durability {settings.state.durability}"
