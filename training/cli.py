@@ -1,0 +1,169 @@
+"""The commands `train`, `evaluate` and `demo`: flags to values, values to the job, outcomes to text."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from recommender.config import load_settings, parse_duration
+from recommender.errors import ConfigurationError
+from recommender.logs import ReadReport
+from training.demo.command import demo as demo
+from training.evaluation.plot import plot
+from training.evaluation.table import print_table
+from training.inputs import InputPaths
+from training.nightly import NightlyJob, PublishedVersion
+from training.nightly import train as run_nightly
+from training.progress import progress_on
+from training.trial import TrialRequest
+from training.trial import evaluate as run_trial
+
+_PIPE_WIDTH = 160
+
+Events = Annotated[
+    Path,
+    typer.Option("--events", help="Event log: file, folder or glob of Parquet, CSV or JSON Lines.", show_default=False),
+]
+Items = Annotated[Path | None, typer.Option("--items", help="Items file, likewise.")]
+Users = Annotated[Path | None, typer.Option("--users", help="Users file, likewise; read and counted.")]
+Edges = Annotated[Path | None, typer.Option("--edges", help="Edges file, likewise; read and counted.")]
+Erased = Annotated[Path | None, typer.Option("--erased", help="Keyed hashes of users to leave out of every input.")]
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
+
+
+def train(
+    events: Events,
+    models: Annotated[Path, typer.Option("--models", help="Folder to publish into.", show_default=False)],
+    items: Items = None,
+    users: Users = None,
+    edges: Edges = None,
+    erased: Erased = None,
+    config: Config = None,
+    now: Annotated[
+        str | None, typer.Option("--now", help="ISO-8601 moment to look back from. [the log's last accepted moment]")
+    ] = None,
+) -> None:
+    """Train on a log and publish the model, unless the promotion gate finds it worse than the live one.
+
+    A run that was killed goes on where it stood. Rows that cannot be used are counted by reason and written to the
+    folder `rejects` beside the models.
+    """
+    console = _console()
+    job = NightlyJob(InputPaths(events, items, users, edges, erased), models, load_settings(config), _moment_ms(now))
+    published = run_nightly(job, progress_on(console))
+    for report in published.reports:
+        print_reading(report, console)
+    print_published(published, console)
+
+
+def evaluate(
+    events: Events,
+    out: Annotated[
+        Path, typer.Option("--out", help="File for the report as JSON; a plot comes beside it.", show_default=False)
+    ],
+    items: Items = None,
+    users: Users = None,
+    edges: Edges = None,
+    erased: Erased = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", help="File of the test part; --events is the training part.")
+    ] = None,
+    holdout: Annotated[str | None, typer.Option("--holdout", help="Newest part to hold out, such as 14d.")] = None,
+    target: Annotated[str, typer.Option("--target", help="Event type that counts as a hit.")] = "purchase",
+    k: Annotated[str, typer.Option("--k", help="Cut-offs, joined by commas.")] = "10,20,50",
+    novel_only: Annotated[
+        bool, typer.Option("--novel-only", help="Hide what a user touched before, and take it out of the targets.")
+    ] = False,
+    cold: Annotated[bool, typer.Option("--cold", help="Rank only items first seen in the test part.")] = False,
+    baselines: Annotated[
+        str,
+        typer.Option(
+            "--baselines", help="Single models and sanity rows to compare with: all, or names joined by commas."
+        ),
+    ] = "all",
+    config: Config = None,
+) -> None:
+    """Measure the pipeline as it is served beside every single model, with full ranking and paired intervals."""
+    console = _console()
+    request = TrialRequest(
+        paths=InputPaths(events, items, users, edges, erased),
+        out=out,
+        settings=load_settings(config),
+        test=test,
+        holdout_seconds=None if holdout is None else _seconds(holdout),
+        target=target,
+        ks=_cut_offs(k),
+        novel_only=novel_only,
+        cold=cold,
+        baselines=None if baselines == "all" else frozenset(baselines.split(",")),
+    )
+    report = run_trial(request, progress_on(console))
+    plot(report, out.with_suffix(".png"))
+    print_table(report, console)
+    console.print(f"report {out}, plot {out.with_suffix('.png')}", highlight=False)
+
+
+def print_reading(report: ReadReport, console: Console) -> None:
+    """Say what became of a table's rows; what was rejected by reason."""
+    console.print(f"{report.table}: {report.accepted:,} of {report.rows:,} rows accepted", highlight=False)
+    for reason, count in report.rejected.items():
+        console.print(f"  rejected {reason}: {count:,}", highlight=False)
+    if report.rejects_file is not None:
+        console.print(f"  rejected rows are in {report.rejects_file}", highlight=False)
+    for note in report.notes:
+        console.print(f"  {note}", highlight=False)
+
+
+def print_published(published: PublishedVersion, console: Console) -> None:
+    """Say what serves now and why: each candidate for ranking with its quality on the newest days."""
+    found: dict[str, Any] = published.metrics["choose"]
+    table = Table(title=f"NDCG@20 of {found['users']:,} users of the newest days", title_justify="left")
+    table.add_column("ranker")
+    table.add_column("ndcg@20", justify="right")
+    for name, value in sorted(found["ndcg@20"].items(), key=lambda pair: -pair[1]):
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)
+    if published.verdict is not None:
+        console.print(published.verdict.sentence(), highlight=False)
+    console.print(f"published {published.version} in {published.seconds:,.0f} s: {published.folder}", highlight=False)
+
+
+def _console() -> Console:
+    """Wide where nobody's terminal bounds it, so that tables in logs and pipes stay whole."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--holdout {error}") from error
+    return float(seconds)  # type: ignore[arg-type]  # parse_duration gives a float for any text
+
+
+def _cut_offs(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and 1 <= int(part) <= 1_000 for part in parts):
+        raise ConfigurationError(f"--k {text!r} is not a list of cut-offs from 1 to 1000; write 10,20,50")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _moment_ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--now {text!r} is not an ISO-8601 time; write 2026-01-31T00:00:00Z") from error
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    now_ms = int(aware.timestamp() * 1_000)
+    if now_ms > time.time() * 1_000 + 86_400_000:
+        raise ConfigurationError(f"--now {text} lies in the future; give a moment of the log")
+    return now_ms
