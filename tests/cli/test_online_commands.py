@@ -297,3 +297,50 @@ def test_ctrl_c_ends_quietly_with_130() -> None:
         out, err = process.communicate(timeout=60)
         accepted.close()
     assert (process.returncode, out.strip(), err.strip()) == (130, "", "")
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A distribution that brings commands, as `training` does."""
+    told = tmp_path / "joining-1.0.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: joining\nVersion: 1.0\n", encoding="utf-8")
+    (told / "entry_points.txt").write_text(
+        "[windowshop.commands]\ngreet = joining_commands:greet\nlame = joining_lame:lame\n", encoding="utf-8"
+    )
+    (tmp_path / "joining_commands.py").write_text(
+        "import typer\n"
+        "from recommender.errors import GateRefusedError\n"
+        "def greet(name: str, loud: bool = False, lame: bool = False, refuse: bool = False) -> None:\n"
+        "    '''Greet somebody.'''\n"
+        "    if lame:\n"
+        "        import implicit_that_is_not_there\n"
+        "    if refuse:\n"
+        "        raise GateRefusedError('the live model stays')\n"
+        "    typer.echo(('HELLO ' if loud else 'hello ') + name)\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "joining_lame.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'implicit'\", name='implicit.als')\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_command_found_by_its_entry_point_is_run_with_its_flags(run: Run) -> None:
+    assert run("greet", "ada", "--loud").stdout == "HELLO ada\n"
+    assert "greet" in run("--help").stdout
+    assert "Greet somebody." in run("greet", "--help").stdout
+    assert run("greet").returncode == 2
+    refused(run("greet", "ada", "--refuse"), "the live model stays", code=3)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_command_that_cannot_be_loaded_for_want_of_the_extra_says_so(run: Run) -> None:
+    refused(run("lame", "--events", "x"), "lame is not installed", "pip install 'windowshop[train]'")
+
+
+@pytest.mark.usefixtures("installed")
+def test_another_missing_module_is_a_bug_and_shows_itself(run: Run) -> None:
+    with pytest.raises(ModuleNotFoundError, match="implicit_that_is_not_there"):
+        run("greet", "ada", "--lame")
