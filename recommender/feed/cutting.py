@@ -70,7 +70,7 @@ class PageCutter:
             evidence,
             self._catalogue.item_ids(cut.rows),
             self._catalogue.cards(cut.rows),
-            reasons_for(cut.rows, evidence, query.history, self._catalogue),
+            reasons_for(evidence, query.history, self._catalogue),
             snapshot.scores[entries].tolist(),
             snapshot.propensities[entries].tolist(),
             snapshot.source_masks[entries].tolist(),

@@ -27,7 +27,6 @@ class Numbering:
         return np.where(rows >= 0, self._numbers[rows], -1)
 
     def rows(self, numbers: npt.NDArray[np.int64]) -> Rows:
-        """int32 [n], -1 where this bundle has no such item."""
-        # The last entry is always -1: it stands for every number beyond those of this bundle.
-        end = len(self._rows) - 1
-        return self._rows[np.where((numbers >= 0) & (numbers < end), numbers, end)]
+        """int32 [n], -1 where this bundle has no such item or the number is -1."""
+        # The last entry is always -1: it stands for every number beyond those of this bundle, and for -1 itself.
+        return self._rows[np.minimum(numbers, len(self._rows) - 1)]

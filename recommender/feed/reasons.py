@@ -12,7 +12,7 @@ from recommender.feed.catalogue import Catalogue
 from recommender.feed.stages import EvidenceKind
 from recommender.feed.views import Reason
 from recommender.kernels.history import deeds_of
-from recommender.types import EVENT_TYPE_CODE, History, ReasonType, Rows
+from recommender.types import EVENT_TYPE_CODE, History, ReasonType
 
 #: What stands in for a source where an item is shown only because it is popular.
 TAIL: Final = "tail"
@@ -44,12 +44,11 @@ class Evidence:
     category: str = ""
 
 
-def reasons_for(rows: Rows, evidence: Sequence[Evidence], history: History, catalogue: Catalogue) -> list[Reason]:
+def reasons_for(evidence: Sequence[Evidence], history: History, catalogue: Catalogue) -> list[Reason]:
     """The reasons of cards.
 
     Args:
-        rows: int32 [n], the cards' items.
-        evidence: [n], of their lead sources.
+        evidence: [n], of the cards' lead sources.
         history: Of the viewer, at this moment.
         catalogue: Names items.
 
@@ -57,8 +56,7 @@ def reasons_for(rows: Rows, evidence: Sequence[Evidence], history: History, cata
         [n], the evidence where it still holds, that is, where the item is in the catalogue and in the history and was
         not hidden; otherwise a plainer reason.
     """
-    own = np.array([each.source == _OWN_ITEMS for each in evidence], np.bool_)
-    named = np.where(own, rows, np.array([each.item_row for each in evidence], np.int32))
+    named = np.array([each.item_row for each in evidence], np.int32)
     deeds = deeds_of(named, history.item_rows, history.event_types).tolist()
     item_ids = catalogue.item_ids(np.maximum(named, 0))
     return [_reason(*each) for each in zip(evidence, deeds, item_ids, strict=True)]

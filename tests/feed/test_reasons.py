@@ -9,7 +9,7 @@ from recommender.feed.reasons import TAIL, Evidence, reasons_for
 from recommender.feed.views import Reason
 from recommender.types import EVENT_TYPE_CODE, UNKNOWN_EVENT_TYPE, History, ReasonType
 
-PAN, KNIFE = "item-iron-pan", "item-chef-knife"
+PAN = "item-iron-pan"
 
 
 @pytest.fixture
@@ -18,11 +18,11 @@ def catalogue(bundle: Bundle) -> Catalogue:
 
 
 def reason(catalogue: Catalogue, evidence: Evidence, *deeds: str) -> Reason:
-    """The reason of the knife's card for somebody who did this with the pan."""
+    """The reason of a card for somebody who did this with the pan."""
     row, n = catalogue.row(PAN), len(deeds)
     codes = [EVENT_TYPE_CODE.get(deed, UNKNOWN_EVENT_TYPE) for deed in deeds]
     history = History(np.full(n, row, np.int32), np.array(codes, np.uint8), np.arange(n))
-    return reasons_for(np.array([catalogue.row(KNIFE)], np.int32), [evidence], history, catalogue)[0]
+    return reasons_for([evidence], history, catalogue)[0]
 
 
 def from_pan(catalogue: Catalogue, source: str = "cooccurrence") -> Evidence:
@@ -63,7 +63,7 @@ def test_an_own_item_is_its_own_evidence(catalogue: Catalogue) -> None:
     for deed, wanted in (("purchase", ReasonType.BUY_AGAIN), ("view", ReasonType.BECAUSE_YOU_VIEWED)):
         history = History(np.array([row], np.int32), np.array([EVENT_TYPE_CODE[deed]], np.uint8), np.zeros(1, np.int64))
         evidence = [Evidence("own_frequency", "item", row)]
-        assert reasons_for(np.array([row], np.int32), evidence, history, catalogue) == [Reason(wanted, PAN)]
+        assert reasons_for(evidence, history, catalogue) == [Reason(wanted, PAN)]
 
 
 def test_a_category_is_named_by_its_path(catalogue: Catalogue) -> None:
@@ -77,4 +77,4 @@ def test_what_is_only_popular_says_so(catalogue: Catalogue, source: str) -> None
 
 
 def test_no_cards_have_no_reasons(catalogue: Catalogue) -> None:
-    assert reasons_for(np.empty(0, np.int32), [], History.empty(), catalogue) == []
+    assert reasons_for([], History.empty(), catalogue) == []

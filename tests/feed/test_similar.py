@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,16 @@ def test_unavailable_items_are_left_out(shop: Shop, tmp_path: Path) -> None:
     items = [item if item.item_id != "item-rake" else Item("item-rake", available=False) for item in tiny_items()]
     shop.swap(write_tiny_bundle(tmp_path / "v", items))
     assert "item-rake" not in items_of(walk(shop, "item-spade", "behavior", 1))
+
+
+def test_what_sells_out_between_two_pages_makes_no_gap(shop: Shop, tmp_path: Path) -> None:
+    whole = items_of(walk(shop, "item-iron-pan", "behavior", 100))
+    first = shop.pages.similar("item-iron-pan", "behavior", 2, "")
+    sold_out = items_of(first.cards)[0]
+    shop.swap(write_tiny_bundle(tmp_path / "v", [replace(i, available=i.item_id != sold_out) for i in tiny_items()]))
+    second = shop.pages.similar("item-iron-pan", "behavior", 100, first.next_page_token)
+    assert items_of(second.cards) == whole[2:]
+    assert second.cards[0].position == 2
 
 
 def test_two_hundred_items_are_the_most(shop: Shop, tmp_path: Path) -> None:
