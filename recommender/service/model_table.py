@@ -14,23 +14,27 @@ from recommender.errors import BundleError, InputError
 
 
 def model_table(models: Path) -> Table:
-    """All versions of a models folder, oldest first; damaged ones with what is wrong.
+    """All versions of a models folder, oldest first; below it, what is wrong with damaged ones.
 
     Raises:
         BundleError: `current` names a version that is not there.
     """
     live = current_version(models)
     table = Table("", "version", "created", "data until", "mode", "items", "users", "events")
+    table.caption_justify = "left"
+    damages = []
     for version in list_versions(models):
         mark = "live" if version == live else ""
         try:
             manifest = read_manifest(models / version)
         except BundleError as error:
-            table.add_row(mark, escape(version), escape(str(error)))
+            damages.append(escape(str(error)))
+            table.add_row(f"{mark} damaged".strip(), escape(version))
             continue
         counts = (f"{manifest.counts.get(name, 0):,}" for name in ("items", "users", "events"))
         until = manifest.data_end or "no times"
         table.add_row(mark, escape(version), manifest.created, until, manifest.mode.value, *counts)
+    table.caption = "\n".join(damages)
     return table
 
 

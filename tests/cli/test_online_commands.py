@@ -189,6 +189,17 @@ def test_models_are_listed_and_shown(run: Run, models: Path) -> None:
     refused(run("models", "show", "v9", "--models", models), "'v9'", "20250601T000000Z-tiny")
 
 
+def test_a_damaged_model_is_listed_as_such(run: Run, tmp_path: Path) -> None:
+    bundle = write_tiny_models(tmp_path)
+    write_tiny_models(tmp_path, "20250602T000000Z-good")
+    (bundle.folder / "manifest.json").write_text("{}", encoding="utf-8")
+    listed = run("models", "list", "--models", tmp_path)
+    assert listed.returncode == 0
+    rows = [line for line in listed.stdout.splitlines() if "│" in line]
+    assert [("damaged" in row, "live" in row) for row in rows] == [(True, False), (False, True)]
+    assert "format version None" in " ".join(listed.stdout.split())
+
+
 def test_a_folder_without_models_is_said(run: Run, tmp_path: Path) -> None:
     refused(run("models", "list", "--models", tmp_path), "no model")
 

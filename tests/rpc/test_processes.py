@@ -80,7 +80,9 @@ def test_a_feed_begun_at_one_worker_goes_on_at_any(pair: RunningServer) -> None:
 def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer) -> None:
     before = set(pair.workers())
     with pair.channel() as channel:
-        token = Client(channel).page("bob", page_size=5).next_page_token
+        client = Client(channel)
+        token = client.page("bob", page_size=5).next_page_token
+        assert client.record(view("e-1", "kept-through-a-kill")).accepted_count == 1
     os.kill(min(before), signal.SIGKILL)
 
     def answers_on_a_new_connection() -> bool:
@@ -96,6 +98,7 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer
     assert [line["exit_code"] for line in died] == [-signal.SIGKILL]
     for client in clients_of_every_worker(pair):
         assert client.page("bob", page_size=5).cards
+        assert client.record(view("e-1", "kept-through-a-kill")).duplicate_count == 1
         client.channel.close()
 
 
