@@ -171,7 +171,10 @@ def test_a_pipeline_that_always_wins_loses_to_none() -> None:
     report = report_of({"windowshop": 0.5, "als": 0.4})
     for pair in report.paired.values():
         del pair["mrr"]
-    assert verdict(report) == ["By ndcg@20, windowshop beats als.", "By the other metrics it loses to none."]
+    assert verdict(report) == [
+        "By ndcg@20, windowshop beats als.",
+        "By the other metrics of accuracy it loses to none.",
+    ]
 
 
 def test_known_leaks_are_explained_below_the_table() -> None:

@@ -71,19 +71,21 @@ def _losses_elsewhere(report: Report) -> str:
         for name in _sides(report, metric)[2] if metric != report.main_metric else ():
             lost_by.setdefault(name, []).append(metric)
     if not lost_by:
-        return "By the other metrics it loses to none."
+        return "By the other metrics of accuracy it loses to none."
     return f"It also loses {'; '.join(f'to {name} by {_listed(metrics)}' for name, metrics in lost_by.items())}."
 
 
 def _sides(report: Report, metric: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """{model: gain} of those that the pipeline surely beats, may be equal to, surely loses to."""
+    """{model: gain} of those that the pipeline surely beats, may be equal to, surely loses to, the best first."""
     won: dict[str, str] = {}
     tied: dict[str, str] = {}
     lost: dict[str, str] = {}
-    for pair, metrics in report.paired.items():
-        low, high = metrics[metric]["ci95"]
-        side = won if low > 0 else lost if high < 0 else tied
-        side[pair.removeprefix(f"{PIPELINE}-")] = gain(metrics[metric])
+    for name in report.ranking():
+        comparison = report.paired.get(f"{PIPELINE}-{name}", {}).get(metric)
+        if comparison is not None:
+            low, high = comparison["ci95"]
+            side = won if low > 0 else lost if high < 0 else tied
+            side[name] = gain(comparison)
     return won, tied, lost
 
 
