@@ -171,6 +171,15 @@ def test_the_tail_reaches_the_last_row_of_the_catalogue_where_few_may_be_shown()
     assert (funnel.of("tail")[0].n_in, funnel.of("tail")[0].n_out) == (n_items, 2)
 
 
+def test_the_tail_passes_over_no_row_between_its_blocks() -> None:
+    order = np.arange(800, dtype=np.int32)[::-1].copy()
+    for start in range(0, 800, 8):
+        shown = set(range(start, start + 8))
+        dropped = [row for row in range(800) if row not in shown]
+        pipeline = Pipeline([ListedSource("s", [])], [WithoutFilter(dropped)], SumRanker(), ScoreOrder(order), order)
+        assert pipeline.run(QUERY, 9)[0].rows.tolist() == sorted(shown, reverse=True)
+
+
 def test_candidates_are_what_can_be_ranked() -> None:
     pipeline = pipeline_of([ListedSource("s", [4, 9, 2]), ListedSource("t", [2, 8])], dropped=[9])
     candidates = pipeline.candidates(QUERY)
