@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 
 from hypothesis import given
@@ -48,7 +49,8 @@ def test_a_person_has_one_tag_under_one_key_and_another_under_another() -> None:
 def test_hiding_leaves_no_id_in_the_text(person: str, around: str) -> None:
     tag = PersonTag(b"k" * 32)
     hidden = tag.hide(around.replace("{}", person), {person, ""})
-    assert hidden == around.replace("{}", tag.of(person))
+    assert tag.of(person) in hidden
+    assert person not in re.split(r"\W+", hidden)
 
 
 def test_hiding_finds_ids_as_repr_writes_them_and_spares_other_words() -> None:
