@@ -29,6 +29,8 @@ NEWCOMER: Final = "newcomer"
 FIRST_BOUGHT: Final = ("Household > Infant formula", "Grocery > Hispanic", "Produce")
 _CARDS: Final = 12
 _LATELY: Final = 8
+#: Narrower terminals have no room for the category.
+_WIDE: Final = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +132,23 @@ class Showing:
         return next(iter(self._reader.pages(request, 1))).cards
 
     def _table(self, cards: Cards, marks: Mapping[str, str] | None = None) -> Table:
+        wide = self._console.width >= _WIDE
         table = Table()
-        table.add_column("#", justify="right")
+        table.add_column("#", justify="right", min_width=2)
         if marks is not None:
-            table.add_column("turn")
-        for name, width in (("title", 38), ("category", 40), ("USD", 6), ("sources", 24), ("why", 46)):
-            table.add_column(name, justify="right" if name == "USD" else "left", max_width=width, no_wrap=True)
+            table.add_column("turn", min_width=4)
+        table.add_column("title", max_width=38, no_wrap=True)
+        if wide:
+            table.add_column("category", max_width=40, no_wrap=True)
+        table.add_column("USD", justify="right", min_width=5)
+        table.add_column("sources", max_width=24, no_wrap=True)
+        table.add_column("why", max_width=46, no_wrap=True)
         for card in cards:
             turned = () if marks is None else (marks.get(card.item_id, ""),)
+            category = (" > ".join(self._reader.item(card.item_id).category.split(" > ")[:2]),) if wide else ()
             price = f"{card.price:,.2f}" if card.HasField("price") else ""
-            category = " > ".join(self._reader.item(card.item_id).category.split(" > ")[:2])
             why = reason_in_words(card.reason, self._reader.item)
-            row = (str(card.position), *turned, card.title, category, price, _sources(card), why)
+            row = (str(card.position), *turned, card.title, *category, price, _sources(card), why)
             table.add_row(*map(escape, row), style="bold" if turned == ("new",) else None)
         return table
 
