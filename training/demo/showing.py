@@ -29,7 +29,7 @@ NEWCOMER: Final = "newcomer"
 FIRST_BOUGHT: Final = ("Household > Infant formula", "Grocery > Hispanic", "Produce")
 _CARDS: Final = 12
 _LATELY: Final = 8
-#: Narrower terminals have no room for the category.
+#: Narrower terminals have no room for the category, and break titles and reasons instead of cutting them.
 _WIDE: Final = 130
 
 
@@ -134,15 +134,15 @@ class Showing:
     def _table(self, cards: Cards, marks: Mapping[str, str] | None = None) -> Table:
         wide = self._console.width >= _WIDE
         table = Table()
-        table.add_column("#", justify="right", min_width=2)
+        table.add_column("#", justify="right", no_wrap=True)
         if marks is not None:
-            table.add_column("turn", min_width=4)
-        table.add_column("title", max_width=38, no_wrap=True)
+            table.add_column("turn", no_wrap=True)
+        table.add_column("title", max_width=38, no_wrap=wide)
         if wide:
             table.add_column("category", max_width=40, no_wrap=True)
-        table.add_column("USD", justify="right", min_width=5)
-        table.add_column("sources", max_width=24, no_wrap=True)
-        table.add_column("why", max_width=46, no_wrap=True)
+        table.add_column("USD", justify="right", no_wrap=True)
+        table.add_column("sources", no_wrap=True)
+        table.add_column("why", max_width=46, no_wrap=wide)
         for card in cards:
             turned = () if marks is None else (marks.get(card.item_id, ""),)
             category = (" > ".join(self._reader.item(card.item_id).category.split(" > ")[:2]),) if wide else ()
