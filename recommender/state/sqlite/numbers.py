@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
 import secrets
 import sqlite3
@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from recommender.errors import StateError
 from recommender.state.protocols import Numbers
 from recommender.state.sqlite.committer import Committer
 from recommender.state.sqlite.readers import Readers
@@ -45,8 +46,6 @@ class SqliteItemNumbers:
         self._committer = committer
         self._readers = readers
         self._folder = folder
-        # Arrays of another state, copied here with its folder, must not be taken for this one's.
-        self._state_id = readers.fetch("SELECT state_id FROM identity")[0][0]
         folder.mkdir(exist_ok=True)
 
     def numbers(self, item_ids: Sequence[str]) -> Numbers:
@@ -54,7 +53,7 @@ class SqliteItemNumbers:
         with self._readers.snapshot() as connection:
             find = connection.cursor()
             found = [find.execute(_FIND, (item_id,)).fetchone() for item_id in item_ids]
-        missing = list(dict.fromkeys(item_id for item_id, row in zip(item_ids, found, strict=True) if row is None))
+        missing = [item_id for item_id, row in zip(item_ids, found, strict=True) if row is None]
         given: dict[str, int] = {}
         for start in range(0, len(missing), _CHUNK):
             chunk = missing[start : start + _CHUNK]
@@ -92,23 +91,27 @@ class SqliteItemNumbers:
 
         Cost: for a million items 2 s at the first call, 7 s where all of them are new, a few ms afterwards.
         """
-        name = hashlib.blake2b(fingerprint.encode(), digest_size=16).hexdigest()
-        path = self._folder / f"{self._state_id}-{name}.npy"
-        numbers = self._load(path, item_ids)
-        if numbers is None:
-            numbers = self.numbers(item_ids)
-            numbers.flags.writeable = False
-            if self._save(path, numbers):
-                return np.asarray(np.load(path, mmap_mode="r"))
-        return numbers
+        kept = self._load(fingerprint, item_ids)
+        if kept is None:
+            kept = self.numbers(item_ids)
+            # A full disk costs the time to find them again, and no more.
+            with contextlib.suppress(OSError, StateError):
+                kept = self._keep(fingerprint, kept)
+            kept.flags.writeable = False
+        return kept
 
-    def _load(self, path: Path, item_ids: Sequence[str]) -> Numbers | None:
-        """The kept array if it is whole and belongs to these ids, which a few of them vouch for."""
+    def _load(self, fingerprint: str, item_ids: Sequence[str]) -> Numbers | None:
+        """The kept array if it is whole and belongs to these ids, which a few of them vouch for.
+
+        The event file says which array is its own: one that a folder restored from a copy no longer knows, or that
+        came from another state, may give numbers that are other items' by now.
+        """
+        files = self._readers.fetch("SELECT file FROM bundles WHERE fingerprint = ?", (fingerprint,))
         try:
-            kept: Numbers = np.asarray(np.load(path, mmap_mode="r"))
+            kept = _map(self._folder / files[0][0]) if files else None
         except (OSError, ValueError):
             return None
-        if kept.shape != (len(item_ids),) or kept.dtype != np.int64:
+        if kept is None or kept.shape != (len(item_ids),) or kept.dtype != np.int64:
             return None
         rows = np.unique(np.linspace(0, len(item_ids) - 1, min(_SPOT_CHECKS, len(item_ids))).astype(np.intp))
         try:
@@ -117,23 +120,43 @@ class SqliteItemNumbers:
             return None
         return kept if known == [item_ids[row] for row in rows] else None
 
-    def _save(self, path: Path, numbers: Numbers) -> bool:
-        """Keep the array, written aside and renamed; False where the disk does not let us, which costs only time."""
-        aside = path.with_suffix(f".{secrets.token_hex(8)}")
+    def _keep(self, fingerprint: str, numbers: Numbers) -> Numbers:
+        """The same numbers, mapped from a new file that the event file knows."""
+        path = self._folder / f"{secrets.token_hex(8)}.npy"
         try:
-            with aside.open("xb") as file:
+            with path.open("xb") as file:
                 np.save(file, numbers)
                 file.flush()
                 os.fsync(file.fileno())
-            aside.replace(path)
-            kept = sorted(self._folder.glob("*.npy"), key=lambda file: file.stat().st_mtime, reverse=True)
-            for old in kept[_KEPT_BUNDLES:]:
-                old.unlink(missing_ok=True)
-        except OSError:
-            aside.unlink(missing_ok=True)
-            return False
-        return True
+            self._committer.submit(partial(_record, fingerprint, path.name))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        self._prune()
+        return _map(path)
+
+    def _prune(self) -> None:
+        """Remove the arrays that the event file no longer knows."""
+        with self._readers.snapshot() as connection:
+            files = set(self._folder.glob("*.npy"))
+            known = {file for (file,) in connection.execute("SELECT file FROM bundles")}
+        for path in files:
+            if path.name not in known:
+                path.unlink(missing_ok=True)
 
 
 def _assign(item_ids: Sequence[str], connection: sqlite3.Connection) -> dict[str, int]:
     return {item_id: assign_number(connection, item_id) for item_id in item_ids}
+
+
+def _record(fingerprint: str, file: str, connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM bundles WHERE fingerprint = ?", (fingerprint,))
+    connection.execute("INSERT INTO bundles (fingerprint, file) VALUES (?, ?)", (fingerprint, file))
+    connection.execute(
+        "DELETE FROM bundles WHERE number NOT IN (SELECT number FROM bundles ORDER BY number DESC LIMIT ?)",
+        (_KEPT_BUNDLES,),
+    )
+
+
+def _map(path: Path) -> Numbers:
+    return np.asarray(np.load(path, mmap_mode="r"))

@@ -2,6 +2,7 @@
 
     actors  number, kind, name          a user or a session; gone with its last event
     items   number, item_id             permanent numbers, never removed
+    bundles number, fingerprint, file   arrays of item numbers that stand beside this file
     types   number, name                codes of `EVENT_TYPES`; further types from 256 on
     events  sequence, actor, sender, session, item, type, time_ms, arrival_ms, event_id, digest, content, attribution
 
@@ -12,7 +13,6 @@ carries both ids; such events are the ties.
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import struct
 from collections.abc import Iterator
@@ -33,9 +33,9 @@ SESSION: Final = 1
 
 _MAGIC: Final = b"SQLite format 3\0"
 _TABLES: Final = (
-    "CREATE TABLE identity (state_id TEXT NOT NULL)",
     "CREATE TABLE actors (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name))",
     "CREATE TABLE items (number INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE bundles (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, file TEXT NOT NULL)",
     "CREATE TABLE types (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     # AUTOINCREMENT: the number of a removed event is never given again, so `sequence` always ascends.
     """CREATE TABLE events (
@@ -162,7 +162,6 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     for statement in _TABLES:
         connection.execute(statement)
-    connection.execute("INSERT INTO identity VALUES (?)", (secrets.token_hex(8),))
     connection.executemany("INSERT INTO types VALUES (?, ?)", list(enumerate(EVENT_TYPES)))
     connection.execute("COMMIT")
 

@@ -66,6 +66,20 @@ def test_the_committer_expires_events_by_itself(
         state.close()
 
 
+def test_the_committer_sweeps_expired_snapshots_by_itself(
+    state: SqliteState, folder: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state.snapshots.put(b"list", NOON + 9)
+    state.close()
+    clock.now_ms = NOON + DAY_MS
+    monkeypatch.setattr("recommender.state.sqlite.committer.CHORE_SECONDS", 0.001)
+    later = open_state(folder, StateSettings(durability="process"), clock=clock)
+    try:
+        until(lambda: not list((folder / "snapshots").iterdir()))
+    finally:
+        later.close()
+
+
 def test_the_place_of_a_removed_event_is_never_given_again(state: SqliteState) -> None:
     state.events.append([logged(user="ann"), logged(user="bob")])
     last = max(event.sequence for event in state.events.events())
