@@ -58,7 +58,7 @@ def feed_table(title: str, pages: Sequence[feed_pb2.GetFeedResponse], lookup: Lo
         pages: In order.
         lookup: From an item id to the item, for categories and the titles in reasons.
     """
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=_shown(title), title_justify="left")
     table.add_column("#", justify="right")
     for name, width in (("title", 36), ("category", 36), ("price", 14), ("score", 9), ("sources", 30), ("why", 44)):
         justify: Literal["right", "left"] = "right" if name in {"price", "score"} else "left"
@@ -66,13 +66,18 @@ def feed_table(title: str, pages: Sequence[feed_pb2.GetFeedResponse], lookup: Lo
     for page in pages:
         for card in page.cards:
             row = (_name(card), _category(card, lookup), _price(card), f"{card.score:.3f}", _sources(card))
-            table.add_row(str(card.position), *map(escape, (*row, reason_in_words(card.reason, lookup))))
+            table.add_row(str(card.position), *map(_shown, (*row, reason_in_words(card.reason, lookup))))
         table.add_section()
     return table
 
 
 def _name(shown: feed_pb2.Card | catalog_pb2.Item) -> str:
     return shown.title or shown.item_id
+
+
+def _shown(text: str) -> str:
+    """Text from outside as text: neither markup nor codes that a terminal obeys."""
+    return escape("".join(letter for letter in text if letter.isprintable()))
 
 
 def _sources(card: feed_pb2.Card) -> str:

@@ -102,6 +102,16 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer
         client.channel.close()
 
 
+def test_a_killed_fork_server_is_replaced_with_its_workers(pair: RunningServer) -> None:
+    before = set(pair.workers())
+    (parent,) = {psutil.Process(pid).ppid() for pid in before}
+    os.kill(parent, signal.SIGKILL)
+    eventually(lambda: len(pair.workers()) == 2 and not before & set(pair.workers()))
+    with pair.channel() as channel:
+        request = feed_pb2.GetFeedRequest(user_id="ada", page_size=5)
+        assert Client(channel).feed.GetFeed(request, timeout=30, wait_for_ready=True).cards
+
+
 @pytest.mark.parametrize("durability", ["disk", "process"])
 def test_what_was_acknowledged_outlives_the_death_of_every_process(
     models: Path, tmp_path: Path, durability: str

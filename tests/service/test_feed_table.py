@@ -42,10 +42,13 @@ def test_a_reason_names_its_evidence(reason: feed_pb2.Reason, words: str) -> Non
 
 
 def test_text_from_outside_is_not_markup() -> None:
-    card = feed_pb2.Card(item_id="i-2", title="[red]sale[/red]", kind=feed_pb2.KIND_POST, sources=["a", "b", "c"])
+    card = feed_pb2.Card(
+        item_id="i-2", title="[red]sale[/red]\x1b[2J", kind=feed_pb2.KIND_POST, sources=["a", "b", "c"]
+    )
     console = Console(width=200)
     with console.capture() as captured:
         console.print(feed_table("feed of [bold]x[/bold]", [feed_pb2.GetFeedResponse(cards=[card])], lookup))
     shown = captured.get()
-    for text in ("[red]sale[/red]", "feed of [bold]x[/bold]", "post", "a, b +1"):
+    assert "\x1b" not in shown
+    for text in ("[red]sale[/red][2J", "feed of [bold]x[/bold]", "post", "a, b +1"):
         assert text in shown
