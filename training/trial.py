@@ -13,7 +13,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recommender.config import Settings
-from recommender.errors import ConfigurationError
+from recommender.errors import ConfigurationError, InputError
 from recommender.logs import EventTable, read_events
 from recommender.types import NO_TIME, Mask, Mode
 from training.build import Built, build_bundle
@@ -164,7 +164,12 @@ def _cases(request: TrialRequest, dataset: Dataset, parts: _Parts) -> tuple[Trai
         item_rows[test.items[rows]],
         test.types[rows] == target_code(test, request.target),
     )
-    return train, build_cases(train, held_out, dataset.n_items, novel_only=request.novel_only, cold=request.cold)
+    cases = build_cases(train, held_out, dataset.n_items, novel_only=request.novel_only, cold=request.cold)
+    if not cases.n_candidates:
+        raise InputError(
+            "no item first seen in the test part is in --items, so --cold has nothing to rank; name a catalogue"
+        )
+    return train, cases
 
 
 def _rows_by_id(known: list[str], wanted: list[str]) -> npt.NDArray[np.int64]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -56,17 +55,17 @@ class AlsModel:
         settings = self._settings
         matrix = interaction_matrix(dataset, settings.half_life * 1_000 / DAY_MS)
         matrix.data = confidence(matrix.data, settings.als_alpha)
-        model = AlternatingLeastSquares(
-            factors=settings.als_factors,
-            regularization=settings.als_regularization,
-            alpha=1.0,
-            iterations=settings.als_iterations,
-            random_state=settings.seed,
-            num_threads=settings.threads,
-        )
-        model.fit_callback = lambda *_: self._advance(1.0 / settings.als_iterations)
-        with threadpool_limits(1, "blas"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        # The library warns of BLAS threads when it is made, and is several times slower with them.
+        with threadpool_limits(1, "blas"):
+            model = AlternatingLeastSquares(
+                factors=settings.als_factors,
+                regularization=settings.als_regularization,
+                alpha=1.0,
+                iterations=settings.als_iterations,
+                random_state=settings.seed,
+                num_threads=settings.threads,
+            )
+            model.fit_callback = lambda *_: self._advance(1.0 / settings.als_iterations)
             model.fit(matrix.astype(np.float32), show_progress=False)
         self.factors = np.ascontiguousarray(model.item_factors, np.float32)
         if not np.isfinite(self.factors).all():

@@ -1,0 +1,168 @@
+"""Evaluation of the whole: honest about time, blind to ids and to the order of rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recommender.errors import ConfigurationError, InputError
+from recommender.logs import LoggedRow, write_events
+from recommender.types import DAY_MS
+from tests.training.small_log import DAYS, START_MS, small_rows, small_settings, write_small_log
+from training.inputs import InputPaths
+from training.progress import SilentProgress
+from training.trial import TrialRequest, evaluate
+
+KEYS = {
+    "windowshop", "random", "popularity", "popularity_recent", "own_frequency", "als", "cooccurrence", "content",
+    "popularity_category",
+}  # fmt: skip
+
+
+def run(folder: Path, rows: list[LoggedRow] | None = None, **changes: Any) -> dict[str, Any]:
+    """The report of a small log as it is read back from its file."""
+    paths = write_small_log(folder, rows)
+    request = TrialRequest(paths, folder / "report.json", small_settings(), holdout_seconds=10 * 86_400.0, ks=(10, 20))
+    evaluate(replace(request, **changes), SilentProgress())
+    return dict(json.loads((folder / "report.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return run(tmp_path_factory.mktemp("trial"))
+
+
+def test_the_report_holds_every_model_with_intervals_and_every_pair(report: dict[str, Any]) -> None:
+    assert set(report["models"]) == KEYS
+    assert set(report["paired"]) == {f"windowshop-{name}" for name in KEYS - {"windowshop"}}
+    for metrics in report["models"].values():
+        low, high = metrics["ndcg@20"]["ci95"]
+        assert low <= metrics["ndcg@20"]["mean"] <= high
+        assert metrics["fit_seconds"] >= 0
+
+
+def test_the_pipeline_learns_what_there_is_to_learn(report: dict[str, Any]) -> None:
+    assert report["paired"]["windowshop-random"]["ndcg@20"]["ci95"][0] > 0.1
+    assert report["paired"]["windowshop-popularity"]["ndcg@20"]["ci95"][0] > 0.05
+
+
+def test_the_protocol_says_how_it_was_done(report: dict[str, Any]) -> None:
+    protocol = report["protocol"]
+    start, end = protocol["window_ms"]
+    assert end - start == 10 * DAY_MS
+    assert start % DAY_MS == 0
+    assert len(protocol["config_hash"]) == 64
+    assert protocol["scheme"] == "windows"
+    assert protocol["counts"]["candidates"] == 91
+
+
+def test_what_is_planted_after_the_cut_changes_no_example_and_no_count(report: dict[str, Any], tmp_path: Path) -> None:
+    end = report["protocol"]["window_ms"][1]
+    # Behind the last target's day: it belongs neither to the training part nor to the test part.
+    planted = [LoggedRow(f"u{n}", "i1", "view", end + n) for n in range(500)]
+    again = run(tmp_path, [*small_rows(), *planted])
+    for name in ("folds", "sources", "ranker"):
+        assert again["protocol"][name] == report["protocol"][name]
+    assert _without_seconds(again) == _without_seconds(report)
+
+
+def test_what_is_planted_in_the_test_part_changes_nothing_that_is_fitted(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    start = report["protocol"]["window_ms"][0]
+    planted = [LoggedRow(f"u{n % 400}", f"i{n % 90}", "view", start + n) for n in range(2_000)]
+    again = run(tmp_path, [*small_rows(), *planted])
+    for name in ("folds", "sources", "ranker", "data_end"):
+        assert again["protocol"][name] == report["protocol"][name]
+    assert _without_seconds(again)["windowshop"] == _without_seconds(report)["windowshop"]
+
+
+def test_ids_and_the_order_of_rows_change_no_metric(report: dict[str, Any], tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    users, items = rng.permutation(1_000), rng.permutation(1_000)
+    rows = small_rows()
+    renamed = [
+        replace(row, user_id=f"p{users[int(row.user_id[1:])]}", item_id=f"q{items[int(row.item_id[1:])]}")
+        for row in rows
+    ]
+    shuffled = [renamed[place] for place in rng.permutation(len(renamed))]
+    first = run(tmp_path / "first", rows, paths=_events_alone(tmp_path / "first" / "events.parquet", rows))
+    second = run(tmp_path / "second", shuffled, paths=_events_alone(tmp_path / "second" / "events.parquet", shuffled))
+    assert first["protocol"]["folds"] == second["protocol"]["folds"]
+    for name, metrics in first["models"].items():
+        if name != "random":
+            for metric in ("ndcg@20", "recall@20"):
+                assert second["models"][name][metric]["mean"] == pytest.approx(metrics[metric]["mean"], abs=2e-3)
+    del report
+
+
+def _events_alone(path: Path, rows: list[LoggedRow]) -> InputPaths:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_events(path, rows)
+    return InputPaths(path)
+
+
+def test_novel_only_shows_nothing_that_was_touched_and_counts_what_it_took_out(tmp_path: Path) -> None:
+    report = run(tmp_path, novel_only=True)
+    assert report["protocol"]["removed_targets"] > 0
+    assert report["protocol"]["mode"] == "discover"
+    assert report["models"]["own_frequency"]["ndcg@20"]["mean"] < 0.2
+
+
+def test_cold_ranks_only_items_first_seen_in_the_test_part(tmp_path: Path) -> None:
+    cut = START_MS + (DAYS - 10) * DAY_MS
+    rng = np.random.default_rng(2)
+    fresh = [
+        LoggedRow(row.user_id, "fresh" if int(row.item_id[1:]) < 45 else "unlisted", "purchase", row.time_ms)
+        for row in small_rows()
+        if (row.time_ms or 0) >= cut and rng.random() < 0.5
+    ]
+    report = run(tmp_path, [*small_rows(), *fresh], cold=True, baselines=frozenset({"content"}))
+    assert set(report["models"]) == {"windowshop", "random", "popularity_in_category", "content"}
+    assert report["protocol"]["counts"]["uncovered_targets"] > 0
+
+
+def test_cold_without_a_catalogue_is_refused(tmp_path: Path) -> None:
+    cut = START_MS + (DAYS - 10) * DAY_MS
+    fresh = [replace(row, item_id="new") for row in small_rows() if (row.time_ms or 0) >= cut]
+    with pytest.raises(InputError, match="--items"):
+        run(tmp_path, [*small_rows(), *fresh], cold=True)
+
+
+def test_a_test_file_names_users_and_items_as_it_likes(tmp_path: Path) -> None:
+    rows = small_rows()
+    cut = START_MS + 50 * DAY_MS
+    write_events(tmp_path / "test.parquet", [row for row in rows if (row.time_ms or 0) >= cut])
+    report = run(
+        tmp_path, [row for row in rows if (row.time_ms or 0) < cut],
+        test=tmp_path / "test.parquet", holdout_seconds=None,
+    )  # fmt: skip
+    assert report["protocol"]["scheme"] == "last"
+    assert report["protocol"]["window_ms"] is None
+    assert report["paired"]["windowshop-random"]["ndcg@20"]["ci95"][0] > 0.1
+
+
+def test_both_or_neither_of_test_and_holdout_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="either --test FILE or --holdout"):
+        run(tmp_path, test=tmp_path / "x", holdout_seconds=1.0)
+    with pytest.raises(ConfigurationError, match="either --test FILE or --holdout"):
+        run(tmp_path, holdout_seconds=None)
+
+
+def test_a_report_that_stood_before_survives_a_run_that_fails(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text('{"old": true}')
+    with pytest.raises(InputError, match="target type"):
+        run(tmp_path, target="wave")
+    assert (tmp_path / "report.json").read_text() == '{"old": true}'
+
+
+def _without_seconds(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {metric: value for metric, value in metrics.items() if metric != "fit_seconds"}
+        for name, metrics in report["models"].items()
+    }
