@@ -8,7 +8,8 @@ from numba import njit
 from recommender.types import Rows, Scores
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+# Sums may be reordered, so that loops vectorise; the flags that presume no infinities and no NaN stay off.
+@njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def most_alike(vectors: Scores, rows: Rows, own: Rows) -> Rows:
     """For each row, the one of `own` whose vector has the largest cosine with it.
 
@@ -17,10 +18,10 @@ def most_alike(vectors: Scores, rows: Rows, own: Rows) -> Rows:
     Args:
         vectors: float32 [n_items, dim].
         rows: int32 [n].
-        own: int32 [m], m > 0.
+        own: int32 [m].
 
     Returns:
-        int32 [n], entries of `own`; the earlier one where two are equal.
+        int32 [n], entries of `own`, the earlier one where two are equal; -1 where no cosine is positive.
 
     Cost: O(n * m * dim).
     """
@@ -32,10 +33,10 @@ def most_alike(vectors: Scores, rows: Rows, own: Rows) -> Rows:
         for column in range(dim):
             length += vector[column] * vector[column]
         units[place] = vector / max(np.sqrt(length), np.float32(1e-12))
-    found = np.empty(len(rows), np.int32)
+    found = np.full(len(rows), -1, np.int32)
     for row in range(len(rows)):
         vector = vectors[rows[row]]
-        best = np.float32(-np.inf)
+        best = np.float32(0.0)
         for place in range(len(own)):
             product = np.float32(0.0)
             for column in range(dim):

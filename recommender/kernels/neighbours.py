@@ -25,7 +25,11 @@ def _pair_weights_of_actor(
     sums: npt.NDArray[np.float64],
     touched: Rows,
 ) -> int:
-    """Sum pair weights of one item's occurrences in one actor's sequence [start, stop) into `sums`; see below."""
+    """Sum pair weights of one item's occurrences in one actor's sequence [start, stop) into `sums`.
+
+    Returns:
+        How many items were touched; `touched` begins with them.
+    """
     n_touched = 0
     for k in range(first, last):
         place = occurrences[k]
@@ -40,10 +44,12 @@ def _pair_weights_of_actor(
                 item = items[other]
                 if item != own and factor > 0.0:
                     value = factor * weights[other] * (1.0 if together else float(gap) ** -gap_power)
-                    if sums[item] == 0.0 and value > 0.0:
-                        touched[n_touched] = item
-                        n_touched += 1
-                    sums[item] += value
+                    if value > 0.0:
+                        # Only positive values are added, so a sum is 0 exactly where nothing was.
+                        if sums[item] == 0.0:
+                            touched[n_touched] = item
+                            n_touched += 1
+                        sums[item] += value
                 other += step
                 gap += 1
     return n_touched
@@ -75,14 +81,22 @@ def cooccurrence_lists(
 
     Args:
         offsets: int64 [n_actors + 1].
-        actors, items, times_ms, weights: [n], by actor and time; weights >= 0.
+        actors: int32 [n], with `items` int32, `times_ms` int64 and `weights` float32 >= 0, by actor and time.
         occurrences: int64 [n], places in `items`, by (item, place).
         item_offsets: int64 [n_items + 1] into `occurrences`.
-        norms_from, norms_to: float32 [n_items].
-        n_parts: Parts that may run at once; each needs two float64 scratch arrays of n_items.
+        norms_from: float32 [n_items], of the item whose list it is.
+        norms_to: float32 [n_items], of the items in the lists.
+        window: Places.
+        backward: In [0, 1].
+        gap_power: 0 for no decay by distance.
+        saturation: >= 0; 0 lets every actor count 1.
+        k: Length of the lists.
+        n_parts: Parts that may run at once, at least 1; each needs scratch of 24 bytes per item. The result does not
+            depend on it.
 
     Returns:
-        rows int32 [n_items, k] padded with -1, and scores float32 [n_items, k], best first, ties by row.
+        rows int32 [n_items, k] padded with -1, and scores float32 [n_items, k], best first. Ties go by row, which
+        is no accident: training numbers items by falling number of events.
 
     Cost: O(n * window) time.
     """
@@ -108,11 +122,13 @@ def cooccurrence_lists(
                 )  # fmt: skip
                 for t in range(n_own):
                     other = touched_own[t]
-                    if total[other] == 0.0:
-                        touched[n_touched] = other
-                        n_touched += 1
-                    total[other] += own[other] / (own[other] + saturation)
+                    voice = own[other] / (own[other] + saturation)
                     own[other] = 0.0
+                    if voice > 0.0:
+                        if total[other] == 0.0:
+                            touched[n_touched] = other
+                            n_touched += 1
+                        total[other] += voice
                 first = last
             candidates = np.sort(touched[:n_touched])
             values = np.empty(n_touched, np.float64)
@@ -143,11 +159,13 @@ def sum_lists(
     Args:
         history_rows: int32 [h], unique.
         history_weights: float32 [h].
-        rows, scores: [n_items, k] neighbour lists, -1 padded.
+        rows: int32 [n_items, k], neighbour lists padded with -1.
+        scores: float32 [n_items, k]; what weighs 0 or less is passed over.
         sums: float32 [n_items], all zero on entry; the sums on return.
         best: float32 [n_items]; the largest single addend of each touched row.
         evidence: int32 [n_items]; the history row that gave it.
-        touched: int32 [n_items]; the touched rows, in the order of their first touch.
+        touched: int32 [n_items]; the touched rows, in the order of their first touch. `take_touched` reads them and
+            leaves `sums` as it was found.
 
     Returns:
         How many rows were touched.
@@ -160,7 +178,8 @@ def sum_lists(
             if row < 0:
                 break
             value = history_weights[h] * scores[item, t]
-            if value <= 0.0:
+            # Only positive values are added, so a sum is 0 exactly where nothing was; NaN is passed over too.
+            if not value > 0.0:
                 continue
             if sums[row] == 0.0:
                 touched[n_touched] = row
