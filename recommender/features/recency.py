@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-from recommender.types import DAY_MS, NO_TIME, History, Rows, Scores, Times
+from recommender.kernels.recency import decayed_weights
+from recommender.types import History, Rows, Scores
+
+_Column = TypeVar("_Column", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +35,6 @@ class Recency:
         return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
 
 
-@njit(nogil=True, cache=True)
-def _weigh(
-    rows: Rows,
-    types: npt.NDArray[np.uint8],
-    times_ms: Times,
-    type_weights: Scores,
-    now_ms: int,
-    half_life_days: float,
-    half_life_items: float,
-    limit: int,
-) -> tuple[Rows, Scores]:
-    n = len(rows)
-    out_rows = np.empty(min(n, limit), np.int32)
-    out_weights = np.zeros(min(n, limit), np.float32)
-    found = 0
-    for back in range(n):
-        event = n - 1 - back
-        weight = type_weights[types[event]]
-        if weight <= 0.0:
-            continue
-        place = 0
-        while place < found and out_rows[place] != rows[event]:
-            place += 1
-        if place == limit:
-            continue
-        if half_life_days > 0.0 and times_ms[event] != NO_TIME:
-            age_days = max(now_ms - times_ms[event], 0) / DAY_MS
-            weight *= 2.0 ** (-age_days / half_life_days)
-        if half_life_items > 0.0 and times_ms[event] != NO_TIME:
-            weight *= 2.0 ** (-place / half_life_items)
-        if place == found:
-            out_rows[place] = rows[event]
-            found += 1
-        out_weights[place] += weight
-    return out_rows[:found], out_weights[:found]
-
-
 def history_weights(history: History, type_weights: Scores, now_ms: int, recency: Recency) -> tuple[Rows, Scores]:
     """The distinct items of a history with their decayed weights, the newest first.
 
@@ -85,13 +50,25 @@ def history_weights(history: History, type_weights: Scores, now_ms: int, recency
     Returns:
         rows int32 [m], unique, and weights float32 [m] > 0 (0 only by underflow), m <= recency.limit.
     """
-    return _weigh(  # type: ignore[no-any-return]  # numba's dispatcher is untyped
-        history.item_rows,
-        history.event_types,
-        history.times_ms,
-        type_weights,
+    found: tuple[Rows, Scores] = decayed_weights(
+        _read_only(history.item_rows),
+        _read_only(history.event_types),
+        _read_only(history.times_ms),
+        _read_only(type_weights),
         now_ms,
-        recency.half_life_days,
-        recency.half_life_items,
-        recency.limit,
+        float(recency.half_life_days),
+        float(recency.half_life_items),
+        int(recency.limit),
     )
+    return found
+
+
+def _read_only(column: npt.NDArray[_Column]) -> npt.NDArray[_Column]:
+    """The same memory, not writable.
+
+    numba compiles a kernel anew for writable arrays: a bundle's history is mapped read-only, one merged with live
+    events is not, and the first shopper with a live event would wait for the compiler.
+    """
+    view = column.view()
+    view.flags.writeable = False
+    return view
