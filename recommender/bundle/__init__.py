@@ -7,8 +7,8 @@ from recommender.bundle.write import BundleWriter
 
 __all__ = [
     "FORMAT_VERSION",
-    "BundleWriter",
     "Bundle",
+    "BundleWriter",
     "IdIndex",
     "Manifest",
     "StringColumn",

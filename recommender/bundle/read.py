@@ -15,7 +15,7 @@ from recommender.bundle.strings import IdIndex, StringColumn
 from recommender.bundle.write import sha256_of
 from recommender.errors import BundleError
 from recommender.retrieval.vectors import VectorIndex
-from recommender.types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, History, Scores
+from recommender.types import EVENT_TYPES, UNKNOWN_EVENT_TYPE, History, Rows, Scores
 
 CURRENT_NAME = "current"
 
@@ -50,6 +50,8 @@ class Bundle:
         """
         found = self._arrays.get(name)
         if found is None:
+            if not self.has(name):
+                raise BundleError(f"bundle {self.folder} holds no {name}.npy, which this build needs: train it again")
             try:
                 mapped = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError) as error:
@@ -59,22 +61,34 @@ class Bundle:
         return found
 
     def strings(self, name: str) -> StringColumn:
-        """The string column of that name."""
+        """The string column of that name.
+
+        Raises:
+            BundleError: There is none.
+        """
         return StringColumn(self.array(f"{name}.bytes"), self.array(f"{name}.offsets"))
 
     def ids(self, name: str) -> IdIndex:
-        """The id column of that name with its index."""
+        """The id column of that name with its index.
+
+        Raises:
+            BundleError: There is none.
+        """
         return IdIndex(self.strings(name), self.array(f"{name}.hashes"), self.array(f"{name}.rows"))
 
     def vectors(self, name: str, probes: int) -> VectorIndex:
-        """The vector index of that name, memory-mapped, probing so many lists (0: exact)."""
+        """The vector index of that name, memory-mapped, probing so many lists (0: exact).
+
+        Raises:
+            BundleError: There is none, or it cannot be opened.
+        """
         path = self.folder / f"{name}.faiss"
         try:
             index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise BundleError(f"bundle {self.folder} is damaged: cannot open {path.name}") from error
-        if not probes:
-            return VectorIndex(index)
+        if not self.has(f"{name}/head"):
+            return VectorIndex(index, probes=probes)
         head, head_rows = self.array(f"{name}/head"), self.array(f"{name}/head_rows")
         return VectorIndex(index, self.array(f"{name}/tail_rows"), head, head_rows, probes)
 
@@ -89,16 +103,24 @@ class Bundle:
         return self.ids("histories/users")
 
     @cached_property
+    def tie_ranks(self) -> Rows:
+        """int32 [n_items], each row's place in the order of popularity: by this ties break, never by row or id."""
+        order = self.array("popularity/order")
+        ranks = np.empty(len(order), np.int32)
+        ranks[order] = np.arange(len(order), dtype=np.int32)
+        return ranks
+
+    @cached_property
     def event_type_codes(self) -> dict[str, int]:
         """Code of each event type by name, as used in histories."""
         return {name: min(code, UNKNOWN_EVENT_TYPE) for code, name in enumerate(self.manifest.event_types)}
 
     @cached_property
     def type_weights(self) -> Scores:
-        """float32 [256], the weight of each event type by code."""
+        """float32 [256], the weight of each event type by code; the code that unknown types share weighs 0."""
         weights = np.zeros(256, np.float32)
-        names = self.manifest.event_types
-        weights[: len(names)] = [self.manifest.event_weights.get(name, 0.0) for name in names]
+        for code, name in enumerate(self.manifest.event_types[:UNKNOWN_EVENT_TYPE]):
+            weights[code] = self.manifest.event_weights.get(name, 0.0)
         return weights
 
     def history(self, user_id: str) -> History:
@@ -132,9 +154,16 @@ def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:
         raise BundleError(f"bundle {folder} is damaged: {missing[0]} is missing ({len(missing)} in all)")
     if verify:
         for name, expected in manifest.files.items():
-            if sha256_of(folder / name) != expected:
+            if _sha256_in(folder, name) != expected:
                 raise BundleError(f"bundle {folder} is damaged: {name} does not match its SHA-256")
     return Bundle(folder, manifest)
+
+
+def _sha256_in(folder: Path, name: str) -> str:
+    try:
+        return sha256_of(folder / name)
+    except OSError as error:
+        raise BundleError(f"bundle {folder} cannot be verified: {name}: {error.strerror}") from error
 
 
 def list_versions(models: Path) -> list[str]:
@@ -150,12 +179,18 @@ def current_version(models: Path) -> str | None:
     """The name of the live version, None where nothing was published yet.
 
     Raises:
-        BundleError: `current` names a version that is not there.
+        BundleError: `current` cannot be read, or names a version that is not there.
     """
+    path = models / CURRENT_NAME
     try:
-        name = (models / CURRENT_NAME).read_text(encoding="utf-8").strip()
+        name = path.read_text(encoding="utf-8", errors="replace").strip()
     except FileNotFoundError:
         return None
-    if not name or "/" in name or not (models / name / MANIFEST_NAME).is_file():
-        raise BundleError(f"{models / CURRENT_NAME} names {name!r}, which is not a version in {models}")
+    except OSError as error:
+        raise BundleError(f"cannot read {path}: {error.strerror}") from error
+    if name not in list_versions(models):
+        raise BundleError(
+            f"{path} names {name!r}, which is not a version in {models}; "
+            "write the name of one that `windowshop models list` shows into it"
+        )
     return name

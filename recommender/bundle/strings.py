@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ class StringColumn(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         whole, bounds = self.data.tobytes(), self.offsets.tolist()
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             yield whole[start:stop].decode()
 
     def raw(self, row: int) -> bytes:

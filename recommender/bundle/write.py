@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from recommender.bundle.manifest import MANIFEST_NAME, Manifest
+from recommender.bundle.manifest import MANIFEST_NAME, Manifest, read_manifest
 from recommender.bundle.strings import IdIndex, StringColumn
 from recommender.retrieval.vectors import VectorIndex
 
@@ -19,10 +19,10 @@ _CHUNK = 1 << 20
 
 
 class BundleWriter:
-    """Fills an empty folder; the same calls give the same bytes.
+    """Fills a folder; the same calls give the same bytes.
 
     Args:
-        folder: Made if missing; must be empty.
+        folder: Made if missing. What is in it already becomes part of the bundle.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -55,18 +55,25 @@ class BundleWriter:
                 self.array(f"{name}/{part}", values)
 
     def finish(self, manifest: Manifest) -> Manifest:
-        """Hash every file, write the manifest, and flush all of it to the disk."""
+        """Hash every file, write the manifest, and flush all of it to the disk.
+
+        Args:
+            manifest: All but `files` and `digest`, which are filled in.
+
+        Returns:
+            The manifest as whoever opens the bundle reads it.
+        """
         files = {
             path.relative_to(self.folder).as_posix(): sha256_of(path)
             for path in sorted(self.folder.rglob("*"))
-            if path.is_file() and path.name != MANIFEST_NAME
+            if path.is_file() and path != self.folder / MANIFEST_NAME
         }
         complete = manifest.model_copy(update={"files": files})
-        complete.write(self.folder)
+        complete.model_copy(update={"digest": complete.own_digest()}).write(self.folder)
         for path in self.folder.rglob("*"):
             _fsync(path)
         _fsync(self.folder)
-        return complete
+        return read_manifest(self.folder)
 
     def _path(self, name: str) -> Path:
         path = self.folder / name
