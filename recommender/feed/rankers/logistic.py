@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from recommender.bundle import Bundle
-from recommender.features.ranker_inputs import SOURCE_INPUTS, ranker_inputs
+from recommender.errors import BundleError
+from recommender.features.ranker_inputs import SOURCE_INPUTS, input_names, ranker_inputs
+from recommender.kernels.ranking import linear_terms
 from recommender.types import Candidates, FeedQuery, Scores
 
 
-@njit(nogil=True, cache=True)
-def linear_terms(inputs: Scores, means: Scores, scales: Scores, coefficients: Scores) -> Scores:
-    """float32 [n, n_inputs]: coefficient times standardised input; 0 where the input is missing (NaN)."""
-    terms = np.zeros(inputs.shape, np.float32)
-    for row in range(inputs.shape[0]):
-        for column in range(inputs.shape[1]):
-            value = inputs[row, column]
-            if not np.isnan(value):
-                terms[row, column] = coefficients[column] * (value - means[column]) / scales[column]
-    return terms
-
-
 class LogisticRanker:
-    """Scores are log-odds: monotone in the chance, and finite."""
+    """Scores are log-odds: monotone in the chance, and finite.
+
+    Raises:
+        BundleError: The bundle's weights are not those of its sources.
+    """
 
     name = "logistic"
 
@@ -31,13 +24,22 @@ class LogisticRanker:
         self._means = bundle.array("ranker/means")
         self._scales = bundle.array("ranker/scales")
         self._coefficients = bundle.array("ranker/coefficients")
-        self._intercept = float(bundle.manifest.ranker["intercept"])
+        self._intercept = np.float32(bundle.manifest.ranker["intercept"])
         self._popularity = bundle.array("popularity/recent")
+        n_inputs = len(input_names(tuple(bundle.manifest.sources)))
+        # The kernel reads as many weights as there are inputs, and nothing stops it at the end of an array.
+        for weights in (self._means, self._scales, self._coefficients):
+            if weights.shape != (n_inputs,):
+                raise BundleError(
+                    f"bundle {bundle.folder} has a ranker of {len(weights)} inputs, its sources give {n_inputs}: "
+                    "train it again"
+                )
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n], the log-odds of the target."""
         del query
-        return (self._terms(candidates).sum(axis=1) + np.float32(self._intercept)).astype(np.float32)
+        log_odds: Scores = self._terms(candidates).sum(axis=1) + self._intercept
+        return log_odds
 
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources], the log-odds that each source adds; -inf where it did not retrieve the row."""
@@ -49,4 +51,5 @@ class LogisticRanker:
 
     def _terms(self, candidates: Candidates) -> Scores:
         inputs = ranker_inputs(candidates, self._popularity)
-        return linear_terms(inputs, self._means, self._scales, self._coefficients)  # type: ignore[no-any-return]
+        terms: Scores = linear_terms(inputs, self._means, self._scales, self._coefficients)
+        return terms

@@ -5,16 +5,30 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.bundle import Bundle
+from recommender.errors import BundleError
 from recommender.types import Candidates, FeedQuery, Scores
 
 
 class SingleSourceRanker:
-    """The named source's order first, then everything else by popularity."""
+    """The named source's order first, then everything else by popularity.
+
+    Args:
+        bundle: Names the source, where no other is given.
+        source: Its name.
+
+    Raises:
+        BundleError: The bundle lacks the source.
+    """
 
     name = "single_source"
 
     def __init__(self, bundle: Bundle, source: str | None = None) -> None:
         self._source = source or str(bundle.manifest.ranker["source"])
+        if self._source not in bundle.manifest.sources:
+            raise BundleError(
+                f"bundle {bundle.folder} ranks by the source {self._source!r}, "
+                f"which is not among its own, {', '.join(bundle.manifest.sources)}: train it again"
+            )
         self._popularity = bundle.array("popularity/recent")
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from recommender.bundle import Bundle
-from recommender.features.confidence import confidence
 from recommender.features.recency import Recency, history_weights
+from recommender.features.user_vector import factor_vector, regularised_gram
+from recommender.feed.sources.nearest import NearestRows
 from recommender.feed.stages import EvidenceKind
-from recommender.kernels.fold_in import fold_in
-from recommender.kernels.likeness import most_alike
-from recommender.retrieval.vectors import search_allowed
 from recommender.types import FeedQuery, Rows, Scores, SourceResult
-
-_STEPS = 8
-#: A reason names one of the newest items: people remember those, and the search for it stays small.
-EVIDENCE_ITEMS = 10
 
 
 class AlsSource:
@@ -27,27 +19,18 @@ class AlsSource:
     def __init__(self, bundle: Bundle, recency: Recency | None = None) -> None:
         parameters = bundle.manifest.sources[self.name]
         self._factors = bundle.array("als/factors")
-        gram = bundle.array("als/gram")
-        self._gram = (gram + parameters["regularization"] * np.eye(len(gram))).astype(np.float32)
+        self._gram = regularised_gram(bundle.array("als/gram"), float(parameters["regularization"]))
         self._alpha = float(parameters["alpha"])
-        self._index = bundle.vectors("als", parameters["probes"])
+        self._nearest = NearestRows(self._factors, bundle.vectors("als", parameters["probes"]), bundle.tie_ranks)
         self._recency = recency or Recency.of(parameters)
         self._type_weights = bundle.type_weights
 
     def user_vector(self, query: FeedQuery) -> tuple[Scores, Rows]:
         """The user's vector float32 [dim], and the history rows int32 [m] that made it, newest first."""
         items, weights = history_weights(query.history, self._type_weights, query.now_ms, self._recency)
-        return fold_in(self._gram, self._factors[items], confidence(weights, self._alpha), _STEPS), items
+        return factor_vector(self._gram, self._factors, self._alpha, items, weights), items
 
     def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
         """At most `limit` rows of largest product; evidence is the history item whose factors point most alike."""
         vector, items = self.user_vector(query)
-        if not len(items):
-            return SourceResult.empty()
-        if query.allowed is None:
-            rows, scores = self._index.search(vector, limit)
-        else:
-            rows, scores = search_allowed(self._factors, query.allowed, vector, limit)
-        kept = scores > 0
-        rows, scores = rows[kept], scores[kept]
-        return SourceResult(rows, scores, most_alike(self._factors, rows, items[:EVIDENCE_ITEMS]))
+        return self._nearest.retrieve(query, vector, items, limit) if len(items) else SourceResult.empty()

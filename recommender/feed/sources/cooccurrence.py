@@ -8,7 +8,6 @@ import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency, history_weights
-from recommender.feed.sources.popularity import tie_ranks
 from recommender.feed.stages import EvidenceKind
 from recommender.kernels.neighbours import sum_lists
 from recommender.kernels.top import best_rows, take_touched
@@ -36,7 +35,7 @@ class CooccurrenceSource:
         self._scores = bundle.array("cooccurrence/scores")
         self._recency = recency or Recency.of(bundle.manifest.sources[self.name])
         self._type_weights = bundle.type_weights
-        self._tie_ranks = tie_ranks(bundle)
+        self._tie_ranks = bundle.tie_ranks
         self._scratch = _Scratch(bundle.n_items)
 
     def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:

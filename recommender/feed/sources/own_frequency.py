@@ -6,7 +6,6 @@ import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency, history_weights
-from recommender.feed.sources.popularity import tie_ranks
 from recommender.feed.stages import EvidenceKind
 from recommender.kernels.top import best_rows
 from recommender.types import FeedQuery, SourceResult
@@ -21,7 +20,7 @@ class OwnFrequencySource:
     def __init__(self, bundle: Bundle, recency: Recency | None = None) -> None:
         self._recency = recency or Recency.of(bundle.manifest.sources[self.name])
         self._type_weights = bundle.type_weights
-        self._tie_ranks = tie_ranks(bundle)
+        self._tie_ranks = bundle.tie_ranks
 
     def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
         """At most `limit` of the user's own items; each is its own evidence."""

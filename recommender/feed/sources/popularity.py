@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
-import numpy.typing as npt
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency, history_weights
 from recommender.feed.stages import EvidenceKind
-from recommender.kernels.top import best_rows
-from recommender.types import FeedQuery, Rows, SourceResult
+from recommender.kernels.top import best_of_each, best_rows
+from recommender.types import FeedQuery, Rows, Scores, SourceResult
 
-_CATEGORIES = 10
-
-
-def tie_ranks(bundle: Bundle) -> Rows:
-    """int32 [n_items], each row's place in the bundle's popularity order, by which ties break."""
-    order = bundle.array("popularity/order")
-    ranks = np.empty(len(order), np.int32)
-    ranks[order] = np.arange(len(order), dtype=np.int32)
-    return ranks
+_CATEGORIES: Final = 10
 
 
 class RecentPopularitySource:
@@ -52,10 +45,14 @@ class CategoryPopularitySource:
         self._scores = bundle.array("popularity/category.scores")
         self._recency = recency or Recency.of(bundle.manifest.sources[self.name])
         self._type_weights = bundle.type_weights
-        self._tie_ranks = tie_ranks(bundle)
+        self._tie_ranks = bundle.tie_ranks
 
     def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
-        """At most `limit` rows; a row's score is its category's share of the history times its share of the category."""
+        """At most `limit` rows of the ten heaviest categories; evidence is the category's code.
+
+        A row scores its category's share of the history times its own popularity over the category's largest; where
+        several of the categories hold it, the larger of its scores.
+        """
         items, weights = history_weights(query.history, self._type_weights, query.now_ms, self._recency)
         categories, shares = self._shares(items, weights)
         slices = [slice(self._offsets[code], self._offsets[code + 1]) for code in categories.tolist()]
@@ -66,13 +63,14 @@ class CategoryPopularitySource:
             [share * self._scores[part] for part, share in zip(slices, shares, strict=True)], dtype=np.float32
         )
         evidence = np.repeat(categories, [part.stop - part.start for part in slices]).astype(np.int32)
+        kept = best_of_each(rows, scores)
         if query.allowed is not None:
-            kept = query.allowed[rows]
-            rows, scores, evidence = rows[kept], scores[kept], evidence[kept]
-        best = best_rows(rows, scores, self._tie_ranks, limit)
+            kept = kept[query.allowed[rows[kept]]]
+        best = kept[best_rows(rows[kept], scores[kept], self._tie_ranks, limit)]
         return SourceResult(rows[best], scores[best], evidence[best])
 
-    def _shares(self, items: Rows, weights: npt.NDArray[np.float32]) -> tuple[Rows, npt.NDArray[np.float32]]:
+    def _shares(self, items: Rows, weights: Scores) -> tuple[Rows, Scores]:
+        """Codes int32 of the categories that weigh most in a history, and their shares of it."""
         codes = self._category_of[items]
         known = codes >= 0
         categories, place = np.unique(codes[known], return_inverse=True)
