@@ -1,6 +1,6 @@
 """Numbers out of DuckDB as a stream of numpy batches, through Arrow's C stream interface.
 
-DuckDB's own `fetchnumpy` holds a whole result at once; pyarrow, which would stream it, is 150 MB that the base
+DuckDB's own `fetchnumpy` holds a whole result at once; pyarrow, which would stream it, is 170 MB that the base
 install does without. Only what the readers need is here: columns of fixed width without nulls.
 """
 

@@ -112,7 +112,7 @@ def read_events(
         InputError: No file can be used as a log; the message names file, column or rows.
         ConfigurationError: The memory does not suffice.
 
-    Cost: 20 million rows of Parquet take about 5 s on two cores and 0.7 GB; see this package's README.
+    Cost: 20 million rows of Parquet take 13 CPU seconds and 0.7 GB; see this package's README.
     """
     tell = progress or ignore_progress
     latest_ms = (int(time.time() * 1_000) if now_ms is None else now_ms) + DAY_MS

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from glob import glob, has_magic
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -143,6 +144,20 @@ def compression_of(file: Path) -> str | None:
     """`.gz`, `.zst` or None, by the name."""
     suffix = file.suffix.lower()
     return suffix if suffix in _COMPRESSIONS else None
+
+
+def runs_of(keys: Sequence[object]) -> Iterator[range]:
+    """Indices of neighbours with equal keys, run by run: what can be read together without changing the order.
+
+    Example:
+        >>> list(runs_of(["a", "a", "b", "a"]))
+        [range(0, 2), range(2, 3), range(3, 4)]
+    """
+    start = 0
+    for _, group in groupby(keys):
+        stop = start + len(list(group))
+        yield range(start, stop)
+        start = stop
 
 
 def _format_of(file: Path) -> LogFormat | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, groupby
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
 from recommender.errors import InputError
 from recommender.logs.columns import Field
 from recommender.logs.engine import Engine, literal, name_of
-from recommender.logs.files import LogFiles
+from recommender.logs.files import LogFiles, runs_of
 from recommender.logs.scan import Column, Scan, further_columns, projection, readable, require_columns
 
 #: DuckDB's names for a row's place, which a file's own columns would hide.
@@ -31,10 +31,7 @@ def scan_parquet(engine: Engine, log: LogFiles, fields: Sequence[Field], *, keep
         require_columns(log, file, list(columns[-1]), fields)
     names = list(dict.fromkeys(name for types in columns for name in types))
     attributes = further_columns(names, fields) if keep_attributes else []
-    selects = []
-    for _, group in groupby(range(len(log.files)), key=lambda i: columns[i]):
-        members = list(group)
-        selects.append(_select(log, members, columns[members[0]], fields, attributes))
+    selects = [_select(log, run, columns[run.start], fields, attributes) for run in runs_of(columns)]
     starts = list(accumulate(n_rows, initial=0))
     return Scan(
         log,
@@ -71,12 +68,12 @@ def _columns(engine: Engine, log: LogFiles, file: Path) -> dict[str, str]:
 
 
 def _select(
-    log: LogFiles, members: Sequence[int], types: dict[str, str], fields: Sequence[Field], attributes: Sequence[str]
+    log: LogFiles, run: range, types: dict[str, str], fields: Sequence[Field], attributes: Sequence[str]
 ) -> str:
     columns = {name: Column(name_of(name), sql_type) for name, sql_type in types.items()}
-    files = [log.files[i] for i in members]
+    files = [log.files[index] for index in run]
     values = projection(log, files[0], columns, fields, attributes)
     return (
-        f"SELECT ({members[0]} + file_index)::INTEGER AS _file, file_row_number::BIGINT AS _row,"
+        f"SELECT ({run.start} + file_index)::INTEGER AS _file, file_row_number::BIGINT AS _row,"
         f" NULL::VARCHAR AS _problem, NULL::VARCHAR AS _text, {values} FROM {_read(files)}"
     )
