@@ -14,8 +14,10 @@ import numpy as np
 from recommender.types import Rows, Scores
 
 N_BUCKETS: Final = 1 << 16
-_GRAMS = (3, 4)
-_LEVEL_SEPARATOR = " > "
+_GRAMS: Final = (3, 4)
+_LEVEL_SEPARATOR: Final = " > "
+#: Of unit length before the projection; a projection learned in float32 leaves 1e-6 of terms it has never met.
+_LEAST_LENGTH: Final = 1e-4
 
 
 def category_terms(category: str) -> list[str]:
@@ -35,11 +37,13 @@ def brand_terms(brand: str) -> list[str]:
 
 
 def title_terms(title: str) -> list[str]:
-    """Character n-grams within words, each word padded with a blank on both sides.
+    """Character 3- and 4-grams within words, each word padded with a blank on both sides; NFKC, lower case.
 
     Example:
         >>> title_terms("Red")
         ['t: re', 't:red', 't:ed ', 't: red', 't:red ']
+
+    Source: scikit-learn's `char_wb` analyzer; a word shorter than an n-gram gives none of that length.
     """
     text = unicodedata.normalize("NFKC", title).lower()
     return [f"t:{gram}" for word in text.split() for gram in _grams_of(f" {word} ")]
@@ -47,7 +51,7 @@ def title_terms(title: str) -> list[str]:
 
 def _grams_of(word: str) -> Iterator[str]:
     for size in _GRAMS:
-        for start in range(max(len(word) - size + 1, 1)):
+        for start in range(len(word) - size + 1):
             yield word[start : start + size]
 
 
@@ -67,7 +71,7 @@ class TextEncoder:
     """The encoder of one bundle.
 
     Args:
-        idf: float32 [N_BUCKETS], log((1 + n) / (1 + df)) + 1.
+        idf: float32 [N_BUCKETS], log((1 + n) / (1 + df)) + 1 over n items, df of which have the bucket.
         basis: float32 [N_BUCKETS, dim], the projection.
     """
 
@@ -75,7 +79,7 @@ class TextEncoder:
     basis: Scores
 
     def terms(self, category: str, brand: str, title: str) -> tuple[Rows, Scores]:
-        """Buckets int32 [m] and values float32 [m] of an item, of unit length; see `weighted_terms`."""
+        """Buckets int32 [m] and values float32 [m] of an item; see `weighted_terms`."""
         return weighted_terms(self.idf, category, brand, title)
 
     def encode(self, category: str, brand: str, title: str) -> Scores:
@@ -83,13 +87,24 @@ class TextEncoder:
         buckets, values = self.terms(category, brand, title)
         vector = values @ self.basis[buckets] if len(buckets) else np.zeros(self.basis.shape[1], np.float32)
         length = float(np.linalg.norm(vector))
-        return (vector / length if length > 0 else vector).astype(np.float32)
+        unit: Scores = (vector / length if length > _LEAST_LENGTH else np.zeros_like(vector)).astype(np.float32)
+        return unit
 
 
 def weighted_terms(idf: Scores, category: str, brand: str, title: str) -> tuple[Rows, Scores]:
     """tf-idf of each field, each field of unit length, joined and brought to unit length.
 
     Fields are balanced because a title has dozens of n-grams and a brand is one term.
+
+    Args:
+        idf: float32 [N_BUCKETS].
+        category: Path with levels joined by " > ".
+        brand: Name.
+        title: Text.
+
+    Returns:
+        Buckets int32 [m], ascending within each field, and values float32 [m]. Two fields can fall into one bucket,
+        which then stands twice; whatever multiplies by a matrix adds the two.
 
     Source: Salton, Buckley, "Term-weighting approaches in automatic text retrieval", 1988.
     """
