@@ -14,7 +14,7 @@ from rich.table import Table
 from recommender.config import load_settings, parse_duration
 from recommender.errors import ConfigurationError
 from recommender.logs import ReadReport
-from training.demo.command import demo as demo
+from training.demo.command import demo
 from training.evaluation.plot import plot
 from training.evaluation.table import print_table
 from training.inputs import InputPaths
@@ -23,6 +23,8 @@ from training.nightly import train as run_nightly
 from training.progress import progress_on
 from training.trial import TrialRequest
 from training.trial import evaluate as run_trial
+
+__all__ = ["demo", "evaluate", "train"]
 
 _PIPE_WIDTH = 160
 

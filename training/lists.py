@@ -19,6 +19,7 @@ from training.evaluation.protocol import Cases, TrainingPart
 from training.evaluation.report import PIPELINE
 from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
 from training.evaluation.top_k import top_k_of_scores
+from training.models.cooccurrence import CooccurrenceShape
 from training.models.lineup import make_models
 from training.models.parameters import default_recencies
 from training.models.protocol import RetrievalModel
@@ -86,7 +87,8 @@ def other_lists(
             yield name, rows(), 0.0
     # Alone, a model is not held to the lengths that serving can afford.
     long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
-    models = make_models(dataset, settings.model_copy(update={"bundle": long_lists}), _recencies(built))
+    shape = CooccurrenceShape.of(built.manifest.sources.get("cooccurrence", {}))
+    models = make_models(dataset, settings.model_copy(update={"bundle": long_lists}), _recencies(built), shape)
     recent = np.zeros(0, np.float32)
     for model in models:
         started = time.perf_counter()

@@ -17,7 +17,7 @@ from training.catalogue import Catalogue
 from training.dataset import Dataset, build_dataset
 from training.inputs import read_inputs
 from training.models.content import has_content
-from training.models.cooccurrence import CooccurrenceModel, CooccurrenceShape, neighbour_lists
+from training.models.cooccurrence import UNTIMED_SHAPES, CooccurrenceModel, CooccurrenceShape, neighbour_lists
 from training.models.lineup import make_models
 from training.models.parameters import default_recencies
 from training.models.popularity import PopularityModel, category_codes
@@ -39,7 +39,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def models(dataset: Dataset) -> dict[str, RetrievalModel]:
-    made = make_models(dataset, small_settings(), default_recencies(timed=True))
+    made = make_models(dataset, small_settings(), default_recencies(timed=True), CooccurrenceShape())
     for model in made:
         model.fit(dataset)
     return {model.name: model for model in made}
@@ -73,7 +73,10 @@ class TestEveryModel:
         assert (scores > 0).any() == (name == "popularity_recent")
 
     def test_fits_the_same_twice(self, name: str, models: dict[str, RetrievalModel], dataset: Dataset) -> None:
-        again = {model.name: model for model in make_models(dataset, small_settings(), default_recencies(timed=True))}
+        again = {
+            model.name: model
+            for model in make_models(dataset, small_settings(), default_recencies(timed=True), CooccurrenceShape())
+        }
         if name == "popularity_category":
             again["popularity_recent"].fit(dataset)
         again[name].fit(dataset)
@@ -109,11 +112,9 @@ def test_what_is_served_is_the_head_of_what_is_dense(tmp_path: Path, dataset: Da
     from recommender.bundle import open_bundle
 
     bundle = open_bundle(published.folder)
-    made = make_models(
-        dataset,
-        settings,
-        {name: Recency.of(bundle.manifest.sources[name]) for name in NAMES if name in bundle.manifest.sources},
-    )
+    tuned = {name: Recency.of(parameters) for name, parameters in bundle.manifest.sources.items()}
+    shape = CooccurrenceShape.of(bundle.manifest.sources["cooccurrence"])
+    made = make_models(dataset, settings, tuned, shape)
     pipeline = build_pipeline(bundle, settings)
     for model in made:
         model.fit(dataset)
@@ -147,7 +148,7 @@ def test_cooccurrence_of_an_untimed_log_has_no_direction() -> None:
 
     rows = [(f"u{n}", "", item, "view", NO_TIME) for n in range(9) for item in "abc"]
     dataset = build(table_of(rows))
-    model = CooccurrenceModel(Recency(), 5)
+    model = CooccurrenceModel(Recency(), 5, UNTIMED_SHAPES[0])
     model.fit(dataset)
     assert np.allclose(model.scores[:, :2], model.scores[0, 0])
 
@@ -179,7 +180,10 @@ def test_category_codes_know_their_parents() -> None:
 
 def test_models_that_a_log_cannot_feed_are_left_out() -> None:
     dataset = build(table_of([("a", "", "i", "view", 10**12), ("a", "", "j", "view", 10**12 + 1)]))
-    names = {model.name for model in make_models(dataset, small_settings(), default_recencies(timed=True))}
+    names = {
+        model.name
+        for model in make_models(dataset, small_settings(), default_recencies(timed=True), CooccurrenceShape())
+    }
     assert not names & {"content", "popularity_category"}
     assert not has_content(Catalogue.of_items([Item("i", price=3.0)]))
     assert has_content(Catalogue.of_items([Item("i", brand="b")]))

@@ -28,6 +28,7 @@ from training.progress import SilentProgress
 STAGES = (
     "read",
     "split",
+    "shape",
     "fit teach cooccurrence",
     "fit teach als",
     "fit choose content",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,24 @@ class CooccurrenceShape:
     norm_from: float = 0.5
     norm_to: float = 0.1
 
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> CooccurrenceShape:
+        """The shape among a source's parameters in the manifest; defaults where it has none."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+
+#: What is tried: from close pairs in time's direction to whole baskets, and how much of popularity is divided out.
+SHAPES = (
+    CooccurrenceShape(),
+    CooccurrenceShape(backward=0.7, gap_power=1.0, norm_to=0.0),
+    CooccurrenceShape(backward=0.3, gap_power=0.5, norm_to=0.2),
+    CooccurrenceShape(window=50, gap_power=0.5, norm_to=0.3),
+)
+#: Without times: pairs over the whole history, without direction.
+UNTIMED_SHAPES = tuple(
+    CooccurrenceShape(1_000_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.1, 0.3, 0.0)
+)
+
 
 class CooccurrenceModel:
     """Neighbour lists per item, summed over a history.
@@ -48,18 +67,15 @@ class CooccurrenceModel:
 
     name = "cooccurrence"
 
-    def __init__(self, recency: Recency, neighbours: int, shape: CooccurrenceShape | None = None) -> None:
+    def __init__(self, recency: Recency, neighbours: int, shape: CooccurrenceShape) -> None:
         self.recency = recency
-        self.shape = shape or CooccurrenceShape()
+        self.shape = shape
         self._neighbours = neighbours
 
     def fit(self, dataset: Dataset) -> None:
         """Build the lists, and those of what is bought together."""
-        shape = self.shape
-        if not dataset.timed:
-            shape = CooccurrenceShape(1_000_000, 1.0, 0.0, shape.saturation, shape.norm_from, shape.norm_to)
         self._type_weights, self._n_items = dataset.event_weights, dataset.n_items
-        self.rows, self.scores = neighbour_lists(dataset, dataset.weights() > 0, shape, self._neighbours)
+        self.rows, self.scores = neighbour_lists(dataset, dataset.weights() > 0, self.shape, self._neighbours)
         bought = dataset.types == EVENT_TYPE_CODE["purchase"]
         together = CooccurrenceShape(window=50, backward=1.0, gap_power=1.0, norm_from=0.5, norm_to=0.4)
         self._together = neighbour_lists(dataset, bought, together, _TOGETHER_NEIGHBOURS)
@@ -73,8 +89,8 @@ class CooccurrenceModel:
         return sums
 
     def parameters(self) -> dict[str, Any]:
-        """How fast the history fades."""
-        return recency_parameters(self.recency)
+        """How fast the history fades, and how pairs counted."""
+        return {**recency_parameters(self.recency), **asdict(self.shape)}
 
     def write(self, writer: BundleWriter) -> None:
         """Write the lists."""

@@ -9,13 +9,15 @@ from recommender.features.recency import Recency
 from training.dataset import Dataset
 from training.models.als import AlsModel
 from training.models.content import ContentModel, has_content
-from training.models.cooccurrence import CooccurrenceModel
+from training.models.cooccurrence import CooccurrenceModel, CooccurrenceShape
 from training.models.own_frequency import OwnFrequencyModel
 from training.models.popularity import CategoryPopularityModel, PopularityModel
 from training.models.protocol import RetrievalModel
 
 
-def make_models(dataset: Dataset, settings: Settings, recencies: Mapping[str, Recency]) -> list[RetrievalModel]:
+def make_models(
+    dataset: Dataset, settings: Settings, recencies: Mapping[str, Recency], shape: CooccurrenceShape
+) -> list[RetrievalModel]:
     """The models of the configured sources that this dataset can feed, in the order of serving.
 
     Popularity is always among them: it is every feed's tail.
@@ -24,7 +26,7 @@ def make_models(dataset: Dataset, settings: Settings, recencies: Mapping[str, Re
     popularity = PopularityModel(train)
     made: dict[str, Callable[[], RetrievalModel]] = {
         "popularity_recent": lambda: popularity,
-        "cooccurrence": lambda: CooccurrenceModel(recencies["cooccurrence"], bundle.neighbours),
+        "cooccurrence": lambda: CooccurrenceModel(recencies["cooccurrence"], bundle.neighbours, shape),
         "als": lambda: AlsModel(train, bundle, recencies["als"]),
         "own_frequency": lambda: OwnFrequencyModel(recencies["own_frequency"]),
         "content": lambda: ContentModel(train, bundle, recencies["content"]),

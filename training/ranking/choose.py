@@ -11,6 +11,7 @@ import numpy.typing as npt
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.stages import Ranker, Source
 from recommender.types import Rows
+from training.models.protocol import RetrievalModel
 from training.ranking.replay import Replay
 
 _K = 20
@@ -30,6 +31,18 @@ def source_ndcg(source: Source, pipeline: Pipeline, replay: Replay, max_users: i
     for case in replay.cases(max_users):
         rows = source.retrieve(case.query, _K + len(case.query.hidden_rows) + len(case.query.history)).rows
         found.append(ndcg_of(rows[pipeline.keep(case.query, rows)], case.targets))
+    return np.array(found)
+
+
+def model_ndcg(model: RetrievalModel, replay: Replay, max_users: int) -> npt.NDArray[np.float64]:
+    """float64 [n_users], NDCG@20 of a fitted model over all items that a query does not hide."""
+    found = []
+    for case in replay.cases(max_users):
+        scores = model.score_all(case.query.history, case.query.now_ms)
+        scores[case.query.hidden_rows] = 0.0
+        best = np.argpartition(-scores, _K)[:_K] if len(scores) > _K else np.arange(len(scores))
+        rows = best[np.argsort(-scores[best], kind="stable")]
+        found.append(ndcg_of(rows[scores[rows] > 0], case.targets))
     return np.array(found)
 
 
