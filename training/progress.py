@@ -73,10 +73,14 @@ class _PlainStage:
     def _state(self, now: float) -> str:
         rate = self._done / max(now - self._started, 1e-9)
         if not self._total:
-            return f"{self._done:,.0f} done, {rate:,.0f}/s"
+            return f"{self._done:,.0f} done, {_per_second(rate)}"
         left = (self._total - self._done) / max(rate, 1e-12)
-        speed = f", {rate:,.0f}/s" if self._total > 1 else ""
+        speed = f", {_per_second(rate)}" if self._total > 1 else ""
         return f"{100 * self._done / self._total:.0f} %{speed}, {left:.0f} s left"
+
+
+def _per_second(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
 
 
 class PlainProgress:
@@ -109,7 +113,7 @@ class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         counts = task.total is None or task.total > 1
-        return Text(f"{speed:,.0f}/s" if speed and counts else "", style="progress.data.speed")
+        return Text(_per_second(speed) if speed and counts else "", style="progress.data.speed")
 
 
 class _BarStage:

@@ -26,7 +26,7 @@ def test_plain_lines_say_start_rate_rest_and_end() -> None:
         stage.advance(25)
         clock.now = 7.0
         stage.advance(1)
-    assert lines == ["fit: started", "fit: 25 %, 4/s, 18 s left", "fit: done in 7.0 s"]
+    assert lines == ["fit: started", "fit: 25 %, 4.2/s, 18 s left", "fit: done in 7.0 s"]
 
 
 def test_a_stage_of_unknown_size_tells_its_count() -> None:
@@ -34,7 +34,7 @@ def test_a_stage_of_unknown_size_tells_its_count() -> None:
     with PlainProgress(lines.append, clock).stage("read", None) as stage:
         clock.now = 5.0
         stage.advance(10)
-    assert lines[1] == "read: 10 done, 2/s"
+    assert lines[1] == "read: 10 done, 2.0/s"
 
 
 def test_a_terminal_gets_bars_and_a_pipe_gets_lines() -> None:
