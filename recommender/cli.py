@@ -257,10 +257,19 @@ def _channel(target: str) -> Iterator[grpc.Channel]:
 
 @contextmanager
 def _counter(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere: the end says the number."""
+    """Counts towards a total: a bar on a terminal, a line for each tenth elsewhere."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    done = 0
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            if bar.disable and (done + count) * 10 // total > done * 10 // total:
+                typer.echo(f"{what}: {done + count:,} of {total:,}", err=True)
+            done += count
+            bar.advance(task, count)
+
+        yield advance

@@ -130,6 +130,8 @@ def log(tmp_path: Path) -> Path:
 def test_a_log_is_sent_once_however_often(run: Run, server: RunningServer, log: Path) -> None:
     first = run("send-events", log, "--target", server.address)
     assert (first.returncode, first.stdout) == (0, "2,501 accepted, 0 duplicate, 0 rejected\n")
+    told = [line for line in first.stderr.splitlines() if line.startswith("events sent")]
+    assert told == [f"events sent: {count} of 2,501" for count in ("1,000", "2,000", "2,501")]
     again = run("send-events", log, "--target", server.address)
     assert (again.returncode, again.stdout) == (0, "0 accepted, 2,501 duplicate, 0 rejected\n")
     assert "you looked at spade" in run("feed", "sender", "--target", server.address).stdout
