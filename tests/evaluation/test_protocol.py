@@ -152,6 +152,13 @@ def test_a_test_part_without_target_events_is_refused() -> None:
         build_cases(training_part((0, 0)), held_out_part((0, 0, False)), 1)
 
 
+@pytest.mark.parametrize("novel_only", [False, True])
+@pytest.mark.parametrize("cold", [False, True])
+def test_a_log_without_any_user_id_is_refused(novel_only: bool, cold: bool) -> None:
+    with pytest.raises(InputError, match="no user with an id"):
+        build_cases(training_part((-1, 0)), held_out_part((-1, 0)), 1, novel_only=novel_only, cold=cold)
+
+
 def test_parts_that_share_no_user_are_refused() -> None:
     with pytest.raises(InputError, match="name users alike"):
         build_cases(training_part((0, 0)), held_out_part((1, 0)), 1)

@@ -248,9 +248,9 @@ def _target_pairs(test: HeldOutPart, fresh: Mask | None) -> Pairs:
 def _touched_by(train: TrainingPart, users: Codes, n_users: int) -> Pairs:
     of_interest = np.zeros(n_users, np.bool_)
     of_interest[users] = True
-    known = train.users >= 0
-    known &= of_interest[np.maximum(train.users, 0)]
-    return Pairs.distinct(train.users[known], train.items[known])
+    known = np.flatnonzero(train.users >= 0)
+    theirs = known[of_interest[train.users[known]]]
+    return Pairs.distinct(train.users[theirs], train.items[theirs])
 
 
 def _nobody_left(wanted: Pairs, eligible: Pairs, *, cold: bool) -> str:
