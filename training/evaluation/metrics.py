@@ -248,4 +248,4 @@ def _is_among(lists: Rows, offsets: Codes, items: Rows, n_items: int) -> npt.NDA
         return np.zeros(lists.shape, np.bool_)
     wanted = np.arange(len(lists), dtype=np.int64)[:, None] * n_items + lists
     found = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.asarray((lists >= 0) & (lists < n_items) & (keys[found] == wanted))
+    return np.asarray((lists >= 0) & (keys[found] == wanted))
