@@ -121,8 +121,12 @@ class TrainSettings(_Section):
     memory: str = Field("4GB", description="Limit of the log reader; beyond it, it spills to disk.")
     cooccurrence_window: int = Field(10, ge=1, le=1_000, description="How many later items an item is paired with.")
     als_factors: int = Field(128, ge=2, le=1_024, description="Length of the ALS vectors.")
-    als_regularization: float = Field(1.0, gt=0, description="Regularisation of ALS.")
-    als_alpha: float = Field(10.0, gt=0, description="Confidence per unit of interaction weight.")
+    als_regularization: float | None = Field(
+        None, gt=0, description="Regularisation of ALS; unset, it is chosen by validation."
+    )
+    als_alpha: float | None = Field(
+        None, gt=0, description="Confidence per unit of log weight; unset, it is chosen by validation."
+    )
     als_iterations: int = Field(15, ge=1, le=200, description="Sweeps of ALS.")
     half_life: Seconds = Field(15_552_000.0, description="Decay of interactions in fits (180 days).")
     popularity_half_life: Seconds = Field(604_800.0, description="Decay of recent popularity (7 days).")

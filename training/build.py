@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +13,25 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recommender.bundle import Bundle, Manifest, open_bundle
-from recommender.features.recency import Recency
 from recommender.feed.rankers.logistic import LogisticRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.stages import Ranker
-from recommender.wiring import build_pipeline, build_source
+from recommender.wiring import build_pipeline
 from training.dataset import Dataset
-from training.models.cooccurrence import SHAPES, UNTIMED_SHAPES, CooccurrenceModel, CooccurrenceShape
 from training.models.lineup import make_models
-from training.models.parameters import RECENCIES, default_recencies
+from training.models.parameters import default_recencies
+from training.models.shapes import Shapes
 from training.progress import Progress
 from training.publish import finish_bundle, write_bundle_parts
-from training.ranking.choose import best_of, model_ndcg, ranker_ndcg, source_ndcg
+from training.ranking.choose import ranker_ndcg
 from training.ranking.examples import build_examples
 from training.ranking.fit import LogisticWeights, fit_logistic
 from training.ranking.replay import Replay
 from training.recipe import Recipe, manifest_of, target_code
 from training.split import Scheme, folds
 from training.stages import StageStore, content_key
+from training.tuning import choose_shapes, tune_recencies
 
-_SHAPING_USERS = 500
-_TUNING_USERS = 1_000
 _CHOOSING_USERS = 2_000
 _MIN_USERS = 200
 
@@ -75,16 +73,16 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     with progress.stage("split", None):
         scheme, (teach, choose) = _cut(recipe, whole)
     teaching, choosing = teach.dataset, choose.dataset
-    shape = _shape(recipe, store, teach, progress)
-    teach_parts = _fit(recipe, store, "teach", teaching, shape, progress)
-    choose_parts = teach_parts if choosing is teaching else _fit(recipe, store, "choose", choosing, shape, progress)
+    shapes = choose_shapes(recipe, store, teach, progress)
+    teach_parts = _fit(recipe, store, "teach", teaching, shapes, progress)
+    choose_parts = teach_parts if choosing is teaching else _fit(recipe, store, "choose", choosing, shapes, progress)
 
     base = {"ranker": {"name": "single_source", "source": "popularity_recent"}, "recencies": {}}
     work = folder.with_name(folder.name + ".work")
 
     def rank(place: Path) -> None:
         bundle = _open(recipe, teach_parts, work / "teach", teaching, base)
-        recencies = _tune(bundle, recipe, teach, progress)
+        recencies = tune_recencies(bundle, recipe, teach, progress)
         bundle = _open(recipe, teach_parts, work / "teach", teaching, {**base, "recencies": recencies})
         weights, told = _teach(bundle, recipe, teach, progress)
         decided: dict[str, Any] = {"recencies": recencies, "teach": told}
@@ -99,7 +97,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     arrays = _ranker_arrays(ranked) if decided["ranker"]["name"] == "logistic" else {}
     twin = work / "twin"
     finish_bundle(choose_parts, twin, manifest_of(recipe, choosing, _parameters(choose_parts), decided), arrays)
-    whole_parts = _fit(recipe, store, "all", whole, shape, progress)
+    whole_parts = _fit(recipe, store, "all", whole, shapes, progress)
     manifest = manifest_of(recipe, whole, _parameters(whole_parts), decided)
     manifest = finish_bundle(whole_parts, folder, manifest, arrays)
     return Built(folder, manifest, twin, choose, whole, scheme)
@@ -120,37 +118,9 @@ def _cut(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
     return scheme, replays
 
 
-def _shape(recipe: Recipe, store: StageStore, replay: Replay, progress: Progress) -> CooccurrenceShape:
-    """How pairs count, chosen on the teaching fold: the fits are quick, and logs differ most in this."""
-    dataset = replay.dataset
-    options = SHAPES if dataset.timed else UNTIMED_SHAPES
-    recency = default_recencies(dataset.timed)["cooccurrence"]
-
-    def score(shape: CooccurrenceShape) -> float:
-        model = CooccurrenceModel(recency, recipe.settings.bundle.neighbours, shape)
-        model.fit(dataset)
-        return _mean(model_ndcg(model, replay, _SHAPING_USERS))
-
+def _fit(recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shapes: Shapes, progress: Progress) -> Path:
     def build(place: Path) -> None:
-        with progress.stage("shape", len(options)) as stage:
-
-            def told(shape: CooccurrenceShape) -> float:
-                value = score(shape)
-                stage.advance(1)
-                return value
-
-            best, _ = best_of(options, told) if len(replay) else (options[0], {})
-        (place / "shape.json").write_text(json.dumps(asdict(best)), encoding="utf-8")
-
-    kept = store.run("shape", recipe.stage_key(), build)
-    return CooccurrenceShape.of(json.loads((kept / "shape.json").read_text(encoding="utf-8")))
-
-
-def _fit(
-    recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shape: CooccurrenceShape, progress: Progress
-) -> Path:
-    def build(place: Path) -> None:
-        models = make_models(dataset, recipe.settings, default_recencies(dataset.timed), shape)
+        models = make_models(dataset, recipe.settings, default_recencies(dataset.timed), shapes)
         with threadpool_limits(1, "blas"):
             for model in models:
                 with progress.stage(f"fit {name} {model.name}", None):
@@ -174,31 +144,6 @@ def _parameters(parts: Path) -> dict[str, dict[str, Any]]:
 
 def _ranker_arrays(place: Path) -> dict[str, npt.NDArray[Any]]:
     return {path.stem: np.load(path, allow_pickle=False) for path in sorted(place.glob("*.npy"))}
-
-
-def _tune(bundle: Bundle, recipe: Recipe, replay: Replay, progress: Progress) -> dict[str, dict[str, float]]:
-    """The recency of each source that does best alone on the teaching fold."""
-    if not bundle.manifest.timed:
-        return {}
-    pipeline = build_pipeline(bundle, recipe.settings)
-    names = [name for name in bundle.manifest.sources if name in RECENCIES]
-    chosen = {}
-    with progress.stage("tune", len(names)) as stage:
-        for name in names:
-
-            def score(recency: Recency, name: str = name) -> float:
-                source = build_source(bundle, name, recency)
-                found = source_ndcg(source, pipeline, replay, _TUNING_USERS)
-                return float(found.mean()) if len(found) else 0.0
-
-            best, _ = best_of(RECENCIES[name], score)
-            chosen[name] = {
-                "half_life_days": best.half_life_days,
-                "half_life_items": best.half_life_items,
-                "limit": best.limit,
-            }
-            stage.advance(1)
-    return chosen
 
 
 def _teach(

@@ -103,23 +103,28 @@ def evaluate(
         ks=_cut_offs(k),
         novel_only=novel_only,
         cold=cold,
-        baselines=None if baselines == "all" else frozenset(baselines.split(",")),
+        baselines=None if baselines == "all" else frozenset(name.strip() for name in baselines.split(",")),
     )
-    report = run_trial(request, progress_on(console))
+    trial = run_trial(request, progress_on(console))
+    report = trial.report
+    for reading in trial.readings:
+        print_reading(reading, console)
     plot(report, out.with_suffix(".png"))
     print_table(report, console)
-    console.print(f"report {out}, plot {out.with_suffix('.png')}", highlight=False)
+    _say(console, f"report {out}, plot {out.with_suffix('.png')}")
 
 
 def print_reading(report: ReadReport, console: Console) -> None:
     """Say what became of a table's rows; what was rejected by reason."""
-    console.print(f"{report.table}: {report.accepted:,} of {report.rows:,} rows accepted", highlight=False)
+    _say(
+        console, f"{report.table}: {report.accepted:,} of {report.rows:,} rows accepted", highlight=False, markup=False
+    )
     for reason, count in report.rejected.items():
-        console.print(f"  rejected {reason}: {count:,}", highlight=False)
+        _say(console, f"  rejected {reason}: {count:,}")
     if report.rejects_file is not None:
-        console.print(f"  rejected rows are in {report.rejects_file}", highlight=False)
+        _say(console, f"  rejected rows are in {report.rejects_file}")
     for note in report.notes:
-        console.print(f"  {note}", highlight=False)
+        _say(console, f"  {note}")
 
 
 def print_published(published: PublishedVersion, console: Console) -> None:
@@ -132,8 +137,18 @@ def print_published(published: PublishedVersion, console: Console) -> None:
         table.add_row(name, f"{value:.4f}")
     console.print(table)
     if published.verdict is not None:
-        console.print(published.verdict.sentence(), highlight=False)
-    console.print(f"published {published.version} in {published.seconds:,.0f} s: {published.folder}", highlight=False)
+        _say(console, published.verdict.sentence())
+    _say(
+        console,
+        f"published {published.version} in {published.seconds:,.0f} s: {published.folder}",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _say(console: Console, line: str) -> None:
+    """A line as it is: paths may hold what rich would take for markup."""
+    console.print(line, highlight=False, markup=False)
 
 
 def _console() -> Console:

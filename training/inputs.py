@@ -14,6 +14,7 @@ import numpy.typing as npt
 from recommender.config import Settings
 from recommender.errors import InputError
 from recommender.logs import (
+    ErasedUsers,
     EventTable,
     ItemTable,
     ReadReport,
@@ -45,6 +46,7 @@ class Inputs:
     Args:
         table: The log without erased users.
         catalogue: The items file; empty where there is none.
+        erased: Who is left out; None where nobody asked.
         reports: One per file that was read.
         counts: Rows of users and edges, erased users, for the manifest.
         key: Content key of log and catalogue: equal content gives an equal key, whatever the files' format.
@@ -52,6 +54,7 @@ class Inputs:
 
     table: EventTable
     catalogue: Catalogue
+    erased: ErasedUsers | None
     reports: tuple[ReadReport, ...]
     counts: dict[str, int]
     key: str
@@ -100,7 +103,7 @@ def read_inputs(
         table = without_users(table, gone)
     catalogue = catalogue_of(items) if items is not None else Catalogue.empty()
     reports = tuple(part.report for part in (table, items, users, edges) if part is not None)
-    return Inputs(table, catalogue, reports, counts, _key(table, catalogue))
+    return Inputs(table, catalogue, erased, reports, counts, _key(table, catalogue))
 
 
 def without_users(table: EventTable, gone: npt.NDArray[np.bool_]) -> EventTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import numpy as np
 
@@ -19,12 +20,14 @@ from training.evaluation.protocol import Cases, TrainingPart
 from training.evaluation.report import PIPELINE
 from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
 from training.evaluation.top_k import top_k_of_scores
-from training.models.cooccurrence import CooccurrenceShape
 from training.models.lineup import make_models
-from training.models.parameters import default_recencies
+from training.models.parameters import RECENCIES, default_recencies
 from training.models.protocol import RetrievalModel
+from training.models.shapes import Shapes
 from training.progress import Progress
 
+#: Every row that a report can hold beside the pipeline.
+KNOWN_ROWS: Final = frozenset({"random", "popularity", "popularity_in_category", "popularity_recent", *RECENCIES})
 _BATCH = 64
 _DENSE_NEIGHBOURS = 500
 
@@ -87,8 +90,13 @@ def other_lists(
             yield name, rows(), 0.0
     # Alone, a model is not held to the lengths that serving can afford.
     long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
-    shape = CooccurrenceShape.of(built.manifest.sources.get("cooccurrence", {}))
-    models = make_models(dataset, settings.model_copy(update={"bundle": long_lists}), _recencies(built), shape)
+    alone = settings.model_copy(update={"bundle": long_lists})
+    models = make_models(dataset, alone, _recencies(built), Shapes.of(built.manifest.sources))
+        dataset,
+        settings.model_copy(update={"bundle": long_lists}),
+        _recencies(built),
+        Shapes.of(built.manifest.sources),
+    )
     recent = np.zeros(0, np.float32)
     for model in models:
         started = time.perf_counter()

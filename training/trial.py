@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from recommender.config import Settings
 from recommender.errors import ConfigurationError, InputError
-from recommender.logs import EventTable, read_events
+from recommender.logs import EventTable, ReadReport, read_events
 from recommender.types import NO_TIME, Mask, Mode
 from training.build import Built, build_bundle
 from training.dataset import Dataset
@@ -22,8 +22,8 @@ from training.evaluation.leaks import TimedEvents, leaks_of
 from training.evaluation.metrics import ItemFacts, category_levels, item_holders, list_depth, measure
 from training.evaluation.protocol import Cases, HeldOutPart, TrainingPart, Window, build_cases, holdout_cut
 from training.evaluation.report import PIPELINE, Report, build_report, opened_report, write_report
-from training.inputs import InputPaths, Inputs, read_inputs
-from training.lists import other_lists, pipeline_lists
+from training.inputs import InputPaths, Inputs, read_inputs, without_users
+from training.lists import KNOWN_ROWS, other_lists, pipeline_lists
 from training.progress import Progress
 from training.recipe import DECIDING, Recipe, target_code
 from training.split import choose_scheme
@@ -70,7 +70,15 @@ class _Parts:
     test_rows: Mask
 
 
-def evaluate(request: TrialRequest, progress: Progress) -> Report:
+@dataclass(frozen=True)
+class Trial:
+    """A finished evaluation: the report, and what became of every file's rows."""
+
+    report: Report
+    readings: tuple[ReadReport, ...]
+
+
+def evaluate(request: TrialRequest, progress: Progress) -> Trial:
     """Evaluate the pipeline, as it is served, beside every single model and sanity row; write the report.
 
     The report's file is written twice: with its terms, the configuration's hash among them, before the test part is
@@ -78,10 +86,15 @@ def evaluate(request: TrialRequest, progress: Progress) -> Report:
 
     Raises:
         InputError: The files cannot be used, or nobody can be scored.
-        ConfigurationError: Neither or both of test and holdout are given, or the report cannot be written.
+        ConfigurationError: Neither or both of test and holdout are given, a baseline is unknown, or the report cannot
+            be written.
     """
     if (request.test is None) == (request.holdout_seconds is None):
         raise ConfigurationError("give either --test FILE or --holdout DURATION, such as --holdout 14d")
+    if unknown := sorted((request.baselines or set()) - KNOWN_ROWS):
+        raise ConfigurationError(
+            f"--baselines names {unknown[0]!r}; wanted all, or some of {', '.join(sorted(KNOWN_ROWS))}"
+        )
     settings = _settings_of(request)
     protocol = _protocol(request, settings)
     with opened_report(protocol, request.out):
@@ -90,7 +103,8 @@ def evaluate(request: TrialRequest, progress: Progress) -> Report:
         parts = _cut(request, inputs, settings)
         report = _compare(request, settings, protocol, inputs, parts, progress)
     write_report(report, request.out)
-    return report
+    test = () if request.test is None else (parts.test.report,)
+    return Trial(report, (*inputs.reports, *test))
 
 
 def _compare(
@@ -139,11 +153,14 @@ def _cut(request: TrialRequest, inputs: Inputs, settings: Settings) -> _Parts:
     assert request.test is not None  # noqa: S101  # run_trial refuses anything else
     test = read_events(
         request.test,
-        rejects_dir=request.out.parent,
+        # A folder of its own: the rejects of the training part stay what they are.
+        rejects_dir=request.out.parent / "test_rejects",
         max_reject_rate=settings.train.max_reject_rate,
         memory=settings.train.memory,
         threads=settings.train.threads,
     )
+    if inputs.erased is not None:
+        test = without_users(test, inputs.erased.mask(test.user_ids))
     return _Parts(table, np.ones(len(table), np.bool_), None, test, np.ones(len(test), np.bool_))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from recommender.config import Settings, load_settings
 from recommender.logs import LoggedRow, write_events, write_items
 from recommender.types import DAY_MS, Item
-from training.nightly import InputPaths
+from training.inputs import InputPaths
 
 START_MS = 1_700_000_000_000 // DAY_MS * DAY_MS
 N_TASTES, PER_TASTE, N_USERS, DAYS = 6, 15, 420, 60

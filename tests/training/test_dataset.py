@@ -26,9 +26,13 @@ def table_of(rows: list[tuple[str, str, str, str, int]]) -> EventTable:
         for vocabulary, column in zip(vocabularies, (users, sessions, items), strict=True)
     ]
     return EventTable(
-        *vocabularies,
+        vocabularies[0],
+        vocabularies[1],
+        vocabularies[2],
         EVENT_TYPES,
-        *codes,
+        codes[0],
+        codes[1],
+        codes[2],
         np.array([EVENT_TYPE_CODE[name] for name in types], np.uint8),
         np.array(times, np.int64),
         {},

@@ -17,11 +17,12 @@ from training.catalogue import Catalogue
 from training.dataset import Dataset, build_dataset
 from training.inputs import read_inputs
 from training.models.content import has_content
-from training.models.cooccurrence import UNTIMED_SHAPES, CooccurrenceModel, CooccurrenceShape, neighbour_lists
+from training.models.cooccurrence import CooccurrenceModel, neighbour_lists
 from training.models.lineup import make_models
 from training.models.parameters import default_recencies
 from training.models.popularity import PopularityModel, category_codes
 from training.models.protocol import RetrievalModel
+from training.models.shapes import UNTIMED_COOCCURRENCE_SHAPES, CooccurrenceShape, Shapes
 from training.nightly import NightlyJob, train
 from training.progress import SilentProgress
 
@@ -39,7 +40,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def models(dataset: Dataset) -> dict[str, RetrievalModel]:
-    made = make_models(dataset, small_settings(), default_recencies(timed=True), CooccurrenceShape())
+    made = make_models(dataset, small_settings(), default_recencies(timed=True), Shapes())
     for model in made:
         model.fit(dataset)
     return {model.name: model for model in made}
@@ -75,7 +76,7 @@ class TestEveryModel:
     def test_fits_the_same_twice(self, name: str, models: dict[str, RetrievalModel], dataset: Dataset) -> None:
         again = {
             model.name: model
-            for model in make_models(dataset, small_settings(), default_recencies(timed=True), CooccurrenceShape())
+            for model in make_models(dataset, small_settings(), default_recencies(timed=True), Shapes())
         }
         if name == "popularity_category":
             again["popularity_recent"].fit(dataset)
@@ -113,8 +114,7 @@ def test_what_is_served_is_the_head_of_what_is_dense(tmp_path: Path, dataset: Da
 
     bundle = open_bundle(published.folder)
     tuned = {name: Recency.of(parameters) for name, parameters in bundle.manifest.sources.items()}
-    shape = CooccurrenceShape.of(bundle.manifest.sources["cooccurrence"])
-    made = make_models(dataset, settings, tuned, shape)
+    made = make_models(dataset, settings, tuned, Shapes.of(bundle.manifest.sources))
     pipeline = build_pipeline(bundle, settings)
     for model in made:
         model.fit(dataset)
@@ -148,7 +148,7 @@ def test_cooccurrence_of_an_untimed_log_has_no_direction() -> None:
 
     rows = [(f"u{n}", "", item, "view", NO_TIME) for n in range(9) for item in "abc"]
     dataset = build(table_of(rows))
-    model = CooccurrenceModel(Recency(), 5, UNTIMED_SHAPES[0])
+    model = CooccurrenceModel(Recency(), 5, UNTIMED_COOCCURRENCE_SHAPES[0])
     model.fit(dataset)
     assert np.allclose(model.scores[:, :2], model.scores[0, 0])
 
@@ -180,10 +180,7 @@ def test_category_codes_know_their_parents() -> None:
 
 def test_models_that_a_log_cannot_feed_are_left_out() -> None:
     dataset = build(table_of([("a", "", "i", "view", 10**12), ("a", "", "j", "view", 10**12 + 1)]))
-    names = {
-        model.name
-        for model in make_models(dataset, small_settings(), default_recencies(timed=True), CooccurrenceShape())
-    }
+    names = {model.name for model in make_models(dataset, small_settings(), default_recencies(timed=True), Shapes())}
     assert not names & {"content", "popularity_category"}
     assert not has_content(Catalogue.of_items([Item("i", price=3.0)]))
     assert has_content(Catalogue.of_items([Item("i", brand="b")]))

@@ -44,7 +44,8 @@ _CHILD = """
 import sys
 from pathlib import Path
 from tests.training.small_log import small_settings
-from training.nightly import InputPaths, NightlyJob, train
+from training.inputs import InputPaths
+from training.nightly import NightlyJob, train
 from training.progress import PlainProgress
 folder, models = Path(sys.argv[1]), Path(sys.argv[2])
 job = NightlyJob(InputPaths(folder / "events.parquet", folder / "items.parquet"), models, small_settings())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from recommender.retrieval.vectors import build_index
 from recommender.types import DAY_MS, History, Scores
 from training.dataset import Dataset
 from training.models.parameters import recency_parameters
+from training.models.shapes import AlsShape
 
 _QUERIES = 500
 _STEPS = 8
@@ -39,9 +41,11 @@ class AlsModel:
         settings: TrainSettings,
         bundle: BundleSettings,
         recency: Recency,
+        shape: AlsShape,
         advance: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.recency = recency
+        self.shape = shape
         self._settings = settings
         self._bundle = bundle
         self._advance = advance
@@ -54,12 +58,12 @@ class AlsModel:
         """
         settings = self._settings
         matrix = interaction_matrix(dataset, settings.half_life * 1_000 / DAY_MS)
-        matrix.data = confidence(matrix.data, settings.als_alpha)
+        matrix.data = confidence(matrix.data, self.shape.alpha)
         # The library warns of BLAS threads when it is made, and is several times slower with them.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
                 factors=settings.als_factors,
-                regularization=settings.als_regularization,
+                regularization=self.shape.regularization,
                 alpha=1.0,
                 iterations=settings.als_iterations,
                 random_state=settings.seed,
@@ -85,9 +89,9 @@ class AlsModel:
     def user_vector(self, history: History, now_ms: int) -> Scores:
         """The user folded in, float32 [dim]; zeros without evidence."""
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
-        regularization = np.float32(self._settings.als_regularization)
+        regularization = np.float32(self.shape.regularization)
         gram = self._gram + regularization * np.eye(len(self._gram), dtype=np.float32)
-        return fold_in(gram, self.factors[items], confidence(weights, self._settings.als_alpha), _STEPS)
+        return fold_in(gram, self.factors[items], confidence(weights, self.shape.alpha), _STEPS)
 
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Products with all item factors."""
@@ -97,8 +101,7 @@ class AlsModel:
         """Recency, the fold-in's constants, and the index with its measured recall."""
         return {
             **recency_parameters(self.recency),
-            "alpha": self._settings.als_alpha,
-            "regularization": self._settings.als_regularization,
+            **asdict(self.shape),
             "probes": self._built.index.probes,
             "index": self._built.kind,
             "index_recall@100": self._built.recall,

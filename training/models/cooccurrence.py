@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,47 +14,10 @@ from recommender.kernels.neighbours import cooccurrence_lists, sum_lists
 from recommender.types import EVENT_TYPE_CODE, History, Mask, Rows, Scores
 from training.dataset import Dataset
 from training.models.parameters import recency_parameters
+from training.models.shapes import CooccurrenceShape
 
 _TOGETHER_NEIGHBOURS = 50
 _PARTS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class CooccurrenceShape:
-    """How pairs count.
-
-    Args:
-        window: How many places apart two events of a sequence may stand.
-        backward: What a pair counts against the direction of time.
-        gap_power: A pair `gap` places apart counts gap ** -gap_power.
-        saturation: Pair weight at which one actor's voice is worth half.
-        norm_from, norm_to: Exponents of the popularity that the two items' scores are divided by.
-    """
-
-    window: int = 20
-    backward: float = 0.5
-    gap_power: float = 0.75
-    saturation: float = 1.0
-    norm_from: float = 0.5
-    norm_to: float = 0.1
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> CooccurrenceShape:
-        """The shape among a source's parameters in the manifest; defaults where it has none."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
-
-
-#: What is tried: from close pairs in time's direction to whole baskets, and how much of popularity is divided out.
-SHAPES = (
-    CooccurrenceShape(),
-    CooccurrenceShape(backward=0.7, gap_power=1.0, norm_to=0.0),
-    CooccurrenceShape(backward=0.3, gap_power=0.5, norm_to=0.2),
-    CooccurrenceShape(window=50, gap_power=0.5, norm_to=0.3),
-)
-#: Without times: pairs over the whole history, without direction.
-UNTIMED_SHAPES = tuple(
-    CooccurrenceShape(1_000_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.1, 0.3, 0.0)
-)
 
 
 class CooccurrenceModel:

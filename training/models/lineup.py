@@ -9,14 +9,15 @@ from recommender.features.recency import Recency
 from training.dataset import Dataset
 from training.models.als import AlsModel
 from training.models.content import ContentModel, has_content
-from training.models.cooccurrence import CooccurrenceModel, CooccurrenceShape
+from training.models.cooccurrence import CooccurrenceModel
 from training.models.own_frequency import OwnFrequencyModel
 from training.models.popularity import CategoryPopularityModel, PopularityModel
 from training.models.protocol import RetrievalModel
+from training.models.shapes import Shapes
 
 
 def make_models(
-    dataset: Dataset, settings: Settings, recencies: Mapping[str, Recency], shape: CooccurrenceShape
+    dataset: Dataset, settings: Settings, recencies: Mapping[str, Recency], shapes: Shapes
 ) -> list[RetrievalModel]:
     """The models of the configured sources that this dataset can feed, in the order of serving.
 
@@ -26,8 +27,8 @@ def make_models(
     popularity = PopularityModel(train)
     made: dict[str, Callable[[], RetrievalModel]] = {
         "popularity_recent": lambda: popularity,
-        "cooccurrence": lambda: CooccurrenceModel(recencies["cooccurrence"], bundle.neighbours, shape),
-        "als": lambda: AlsModel(train, bundle, recencies["als"]),
+        "cooccurrence": lambda: CooccurrenceModel(recencies["cooccurrence"], bundle.neighbours, shapes.cooccurrence),
+        "als": lambda: AlsModel(train, bundle, recencies["als"], shapes.als),
         "own_frequency": lambda: OwnFrequencyModel(recencies["own_frequency"]),
         "content": lambda: ContentModel(train, bundle, recencies["content"]),
         "popularity_category": lambda: CategoryPopularityModel(popularity, recencies["popularity_category"]),

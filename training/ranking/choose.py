@@ -41,7 +41,7 @@ def model_ndcg(model: RetrievalModel, replay: Replay, max_users: int) -> npt.NDA
         scores = model.score_all(case.query.history, case.query.now_ms)
         scores[case.query.hidden_rows] = 0.0
         best = np.argpartition(-scores, _K)[:_K] if len(scores) > _K else np.arange(len(scores))
-        rows = best[np.argsort(-scores[best], kind="stable")]
+        rows = best[np.argsort(-scores[best], kind="stable")].astype(np.int32)
         found.append(ndcg_of(rows[scores[rows] > 0], case.targets))
     return np.array(found)
 

@@ -1,0 +1,81 @@
+"""What decides how a model is fitted, beside its size: chosen by validation for each log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CooccurrenceShape:
+    """How pairs count.
+
+    Args:
+        window: How many places apart two events of a sequence may stand.
+        backward: What a pair counts against the direction of time.
+        gap_power: A pair `gap` places apart counts gap ** -gap_power.
+        saturation: Pair weight at which one actor's voice is worth half.
+        norm_from, norm_to: Exponents of the popularity that the two items' scores are divided by.
+    """
+
+    window: int = 20
+    backward: float = 0.5
+    gap_power: float = 0.75
+    saturation: float = 1.0
+    norm_from: float = 0.5
+    norm_to: float = 0.1
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> CooccurrenceShape:
+        """The shape among a source's parameters in the manifest; defaults where it has none."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+
+#: What is tried for co-occurrence: from close pairs in time's direction to whole baskets, and how much of the
+#: neighbour's popularity is divided out.
+COOCCURRENCE_SHAPES = (
+    CooccurrenceShape(),
+    CooccurrenceShape(backward=0.7, gap_power=1.0, norm_to=0.0),
+    CooccurrenceShape(backward=0.3, gap_power=0.5, norm_to=0.2),
+    CooccurrenceShape(window=50, gap_power=0.5, norm_to=0.3),
+)
+#: Without times: pairs over the whole history, without direction.
+UNTIMED_COOCCURRENCE_SHAPES = tuple(
+    CooccurrenceShape(1_000_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.1, 0.3, 0.0)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlsShape:
+    """How sure an interaction makes ALS, and how short its vectors are kept.
+
+    Args:
+        alpha: Confidence per unit of log weight.
+        regularization: Added to the diagonal of every solve.
+    """
+
+    alpha: float = 10.0
+    regularization: float = 1.0
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> AlsShape:
+        """The shape among a source's parameters in the manifest; defaults where it has none."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+
+#: What is tried for ALS: sparse logs want every interaction trusted, dense ones want none to dominate.
+ALS_SHAPES = (AlsShape(10.0, 1.0), AlsShape(1.0, 10.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The shapes of all models that have one."""
+
+    cooccurrence: CooccurrenceShape = field(default_factory=CooccurrenceShape)
+    als: AlsShape = field(default_factory=AlsShape)
+
+    @classmethod
+    def of(cls, sources: Mapping[str, Mapping[str, Any]]) -> Shapes:
+        """The shapes among the manifest's sources."""
+        return cls(CooccurrenceShape.of(sources.get("cooccurrence", {})), AlsShape.of(sources.get("als", {})))
