@@ -92,11 +92,6 @@ def other_lists(
     long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
     alone = settings.model_copy(update={"bundle": long_lists})
     models = make_models(dataset, alone, _recencies(built), Shapes.of(built.manifest.sources))
-        dataset,
-        settings.model_copy(update={"bundle": long_lists}),
-        _recencies(built),
-        Shapes.of(built.manifest.sources),
-    )
     recent = np.zeros(0, np.float32)
     for model in models:
         started = time.perf_counter()
