@@ -116,9 +116,7 @@ def evaluate(
 
 def print_reading(report: ReadReport, console: Console) -> None:
     """Say what became of a table's rows; what was rejected by reason."""
-    _say(
-        console, f"{report.table}: {report.accepted:,} of {report.rows:,} rows accepted", highlight=False, markup=False
-    )
+    _say(console, f"{report.table}: {report.accepted:,} of {report.rows:,} rows accepted")
     for reason, count in report.rejected.items():
         _say(console, f"  rejected {reason}: {count:,}")
     if report.rejects_file is not None:
@@ -138,12 +136,7 @@ def print_published(published: PublishedVersion, console: Console) -> None:
     console.print(table)
     if published.verdict is not None:
         _say(console, published.verdict.sentence())
-    _say(
-        console,
-        f"published {published.version} in {published.seconds:,.0f} s: {published.folder}",
-        highlight=False,
-        markup=False,
-    )
+    _say(console, f"published {published.version} in {published.seconds:,.0f} s: {published.folder}")
 
 
 def _say(console: Console, line: str) -> None:
