@@ -62,6 +62,8 @@ _WRITER_SETTINGS: Final = (
     "PRAGMA fullfsync = 1",  # on macOS an fsync alone does not reach the disk
     "PRAGMA secure_delete = 1",  # what is removed for a user's sake is overwritten
     "PRAGMA cache_size = -32768",
+    # Four times the default: an index page that many commits change is copied back once, a quarter less is written.
+    "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA journal_size_limit = 67108864",
 )
 
