@@ -97,7 +97,7 @@ class BundleSettings(_Section):
         0.98, ge=0, le=1, description="Least recall@100 of an index against exact search; below it, exact is built."
     )
     exact_below_items: int = Field(20_000, ge=0, description="Catalogues smaller than this get an exact index.")
-    neighbours: int = Field(100, ge=1, le=1_000, description="Length of each item's neighbour list.")
+    neighbours: int = Field(200, ge=1, le=1_000, description="Length of each item's neighbour list.")
     history_events: int = Field(1_000, ge=0, description="Newest events per user that a bundle carries.")
     keep_versions: int = Field(5, ge=1, description="Versions kept in the models folder beside the live one.")
 
@@ -131,7 +131,7 @@ class TrainSettings(_Section):
     half_life: Seconds = Field(15_552_000.0, description="Decay of interactions in fits (180 days).")
     popularity_half_life: Seconds = Field(604_800.0, description="Decay of recent popularity (7 days).")
     content_dim: int = Field(64, ge=2, le=512, description="Length of the content vectors.")
-    max_example_users: int = Field(5_000, ge=10, description="Users that a ranker's window is sampled down to.")
+    max_example_users: int = Field(3_000, ge=10, description="Users that a ranker's window is sampled down to.")
     gate: bool = Field(True, description="Compare with the live bundle before promotion.")
 
     def weight_of(self, event_type: str) -> float:

@@ -157,13 +157,12 @@ def _teach(
             replay,
             bundle.array("popularity/recent"),
             max_users=train.max_example_users,
-            seed=train.seed,
             advance=stage.advance,
         )
     with progress.stage("rank", None):
         weights = fit_logistic(examples, train.seed)
     return weights, {
-        "users": examples.users,
+        "users": len(examples.offsets) - 1,
         "examples": len(examples.labels),
         "targets": int(examples.labels.sum()),
         "candidate_recall": examples.candidate_recall,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import recommender
+import training
 from recommender.bundle import Manifest
 from recommender.config import Settings
 from recommender.logs import EventTable
@@ -90,7 +95,24 @@ def target_code(table: EventTable, target: str) -> int:
 def libraries() -> dict[str, str]:
     """Versions of what computes, and the processor's type: with other ones the same input may round otherwise."""
     versions = {name: library_version(name) for name in _LIBRARIES}
-    return {**versions, "python": platform.python_version(), "processor": platform.machine()}
+    return {
+        **versions,
+        "python": platform.python_version(),
+        "processor": platform.machine(),
+        "windowshop": code_digest(),
+    }
+
+
+@functools.cache
+def code_digest() -> str:
+    """Twelve hex digits over this project's own sources: a bundle of other code is another bundle, and so named."""
+    digest = hashlib.sha256()
+    for package in (recommender, training):
+        root = Path(str(package.__file__)).parent
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def manifest_of(

@@ -21,8 +21,8 @@ def input_names(sources: tuple[str, ...]) -> tuple[str, ...]:
 def ranker_inputs(candidates: Candidates, popularity: Scores) -> Scores:
     """Inputs of every candidate, one row each, as `input_names` names the columns.
 
-    For each source: `score` log(1 + score), a negative score counting as 0; `share` score over the largest among the
-    candidates, 0 where that is not positive; `rank` 1 / log2(rank + 2); `present` 1 or 0. The first three are NaN
+    For each source: `score` log(score), a score below 1e-6 counting as that; `share` score over the largest among the
+    candidates, 0 where that is not positive; `rank` -log(1 + rank); `present` 1 or 0. The first three are NaN
     where the source did not retrieve the row, never 0. For the item: `popularity` log(1 + 10,000 * popularity).
 
     Args:

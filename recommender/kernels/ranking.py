@@ -34,9 +34,9 @@ def fill_ranker_inputs(rows: Rows, scores: Scores, ranks: Rows, popularity: Scor
                 out[place, column + 3] = 0.0
             else:
                 score = scores[place, source]
-                out[place, column] = np.log1p(max(score, np.float32(0.0)))
+                out[place, column] = np.log(max(score, np.float32(1e-6)))
                 out[place, column + 1] = score / largest if largest > 0.0 else np.float32(0.0)
-                out[place, column + 2] = 1.0 / np.log2(ranks[place, source] + 2.0)
+                out[place, column + 2] = -np.log1p(np.float32(ranks[place, source]))
                 out[place, column + 3] = 1.0
     for place in range(n):
         out[place, n_sources * 4] = np.log1p(popularity[rows[place]] * 1e4)

@@ -64,7 +64,8 @@ def _implicit(events: Path) -> None:
     from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
-    codes = duckdb.sql(f"""
+    connection = duckdb.connect()
+    codes = connection.execute(f"""
         SELECT dense_rank() OVER (ORDER BY user_id) - 1 AS u, dense_rank() OVER (ORDER BY item_id) - 1 AS i
         FROM '{events}'
     """).fetchnumpy()

@@ -31,7 +31,7 @@ def test_what_is_written_is_read(bundle: Bundle, array: np.ndarray, texts: list[
         writer.finish(bundle.manifest.model_copy(update={"counts": counts}))
         read = open_bundle(Path(folder) / "v")
         found = read.array("some/array")
-        assert (found.dtype, found.shape) == (array.dtype, array.shape)
+        assert (found.dtype, found.shape, found.flags.c_contiguous) == (array.dtype, array.shape, True)
         np.testing.assert_array_equal(found, array)
         assert list(read.strings("texts")) == texts
         assert [read.items.row(text) for text in ids] == list(range(len(ids)))

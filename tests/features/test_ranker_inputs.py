@@ -77,10 +77,12 @@ def test_the_worked_out_inputs_of_two_candidates() -> None:
     )
     nan = float("nan")
     assert first.tolist() == pytest.approx(
-        [np.log(4), 1.0, 1.0, 1.0, nan, nan, nan, 0.0, np.log(10_001)], nan_ok=True, rel=1e-5
+        [np.log(3), 1.0, 0.0, 1.0, nan, nan, nan, 0.0, np.log(10_001)], nan_ok=True, rel=1e-5
     )
     # No score of the second source is positive, so no share of one is either.
-    assert second.tolist() == pytest.approx([np.log(2.5), 0.5, 0.5, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0], rel=1e-5)
+    assert second.tolist() == pytest.approx(
+        [np.log(1.5), 0.5, -np.log(3), 1.0, np.log(1e-6), 0.0, 0.0, 1.0, 0.0], rel=1e-5
+    )
 
 
 def test_no_candidates_have_no_inputs() -> None:

@@ -38,7 +38,7 @@ def test_inputs_are_those_of_the_plain_definition(table: list[tuple[int, Cell, C
             cell = [math.nan, math.nan, math.nan, 0.0]
             if rank >= 0:
                 share = value / largest if largest > 0 else 0.0
-                cell = [math.log1p(max(value, 0.0)), share, 1 / math.log2(rank + 2), 1.0]
+                cell = [math.log(max(value, 1e-6)), share, -math.log1p(rank), 1.0]
             wanted[place, 4 * source : 4 * source + 4] = cell
     wanted[:, -1] = np.log1p(POPULARITY[rows] * 1e4)
     np.testing.assert_allclose(out, wanted, rtol=1e-5, atol=1e-6)

@@ -38,6 +38,13 @@ def test_of_each_row_the_first_of_its_largest_scores_stays(found: list[tuple[int
     assert best_of_each(rows, scores).tolist() == list(wanted.values())
 
 
+def test_a_thousand_rows_are_told_apart_wherever_their_hashes_fall() -> None:
+    rng = np.random.default_rng(6)
+    for _ in range(20):
+        rows = rng.choice(2**31, 1_024, replace=False).astype(np.int32)
+        assert best_of_each(rows, np.ones(1_024, np.float32)).tolist() == list(range(1_024))
+
+
 @given(st.lists(st.integers(0, N_ITEMS - 1), unique=True))
 def test_taking_what_was_touched_leaves_zeros_behind(found: list[int]) -> None:
     touched, sums = np.full(N_ITEMS, -7, np.int32), np.zeros(N_ITEMS, np.float32)

@@ -1,4 +1,4 @@
-"""A small learned ranker: the chance of the target by a logistic regression over the sources' evidence."""
+"""A small learned ranker: a logistic regression over the sources' evidence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from recommender.types import Candidates, FeedQuery, Scores
 
 
 class LogisticRanker:
-    """Scores are log-odds: monotone in the chance, and finite.
+    """Scores are log-odds: of two candidates, the larger score is the likelier target.
+
+    Where a single source found everything, as popularity does for a newcomer, there is nothing to weigh: the weights
+    were learned on users with a history, and the source's own order stands.
 
     Raises:
         BundleError: The bundle's weights are not those of its sources.
@@ -36,8 +39,11 @@ class LogisticRanker:
                 )
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
-        """float32 [n], the log-odds of the target."""
+        """float32 [n], finite log-odds, comparable within one query."""
         del query
+        found = np.flatnonzero((candidates.source_ranks >= 0).any(axis=0))
+        if len(found) == 1:
+            return -candidates.source_ranks[:, found[0]].astype(np.float32)
         log_odds: Scores = self._terms(candidates).sum(axis=1) + self._intercept
         return log_odds
 
