@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 from collections import defaultdict
 
@@ -56,8 +57,11 @@ class TestCooccurrenceSource(SourceContract):
                 wrong.extend(at for at, query in enumerate(queries) if told(source.retrieve(query, 9)) != alone[at])
 
         threads = [threading.Thread(target=ask) for _ in range(3)]
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        sys.setswitchinterval(interval)
         assert not wrong
