@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
@@ -66,13 +67,17 @@ def test_a_recency_is_read_from_among_other_parameters() -> None:
     assert Recency.of({}) == Recency()
 
 
-def test_a_history_merged_with_live_events_needs_no_other_compiled_kernel() -> None:
-    merged = history_of((4, 0, 60.0), (5, 6, 30.0))
-    mapped = history_of((4, 0, 60.0), (5, 6, 30.0))
+def test_a_history_merged_with_live_events_needs_no_other_compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[object]] = []
+
+    def recorded(*arguments: object) -> object:
+        asked.append([numba.typeof(argument) for argument in arguments])
+        return decayed_weights(*arguments)
+
+    monkeypatch.setattr("recommender.features.recency.decayed_weights", recorded)
+    merged, mapped = (history_of((4, 0, 60.0), (5, 6, 30.0)) for _ in range(2))
     for column in (mapped.item_rows, mapped.event_types, mapped.times_ms):
         column.flags.writeable = False
-    assert weigh(mapped, Recency(30.0)) == weigh(merged, Recency(30.0))
-    compiled = len(decayed_weights.signatures)
-    assert weigh(merged, Recency(30)) == weigh(merged, Recency(30.0, 0, 100))
-    assert len(decayed_weights.signatures) == compiled <= 1
+    assert weigh(mapped, Recency(30.0)) == weigh(merged, Recency(30)) == weigh(merged, Recency(30.0, 0, 100))
+    assert asked[0] == asked[1] == asked[2]
     assert merged.item_rows.flags.writeable
