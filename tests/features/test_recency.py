@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_a_recency_is_read_from_among_other_parameters() -> None:
 def test_a_history_merged_with_live_events_needs_no_other_compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[object]] = []
 
-    def recorded(*arguments: object) -> object:
+    def recorded(*arguments: Any) -> object:
         asked.append([numba.typeof(argument) for argument in arguments])
         return decayed_weights(*arguments)
 
