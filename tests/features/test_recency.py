@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 
@@ -73,7 +72,7 @@ def test_a_history_merged_with_live_events_needs_no_other_compiled_kernel(monkey
     asked: list[list[object]] = []
 
     def recorded(*arguments: Any) -> object:
-        asked.append([numba.typeof(argument) for argument in arguments])
+        asked.append([_compiled_for(argument) for argument in arguments])
         return decayed_weights(*arguments)
 
     monkeypatch.setattr("recommender.features.recency.decayed_weights", recorded)
@@ -83,3 +82,10 @@ def test_a_history_merged_with_live_events_needs_no_other_compiled_kernel(monkey
     assert weigh(mapped, Recency(30.0)) == weigh(merged, Recency(30)) == weigh(merged, Recency(30.0, 0, 100))
     assert asked[0] == asked[1] == asked[2]
     assert merged.item_rows.flags.writeable
+
+
+def _compiled_for(argument: object) -> object:
+    """What of an argument numba compiles anew for."""
+    if isinstance(argument, np.ndarray):
+        return argument.dtype, argument.flags.writeable, argument.flags.c_contiguous
+    return type(argument)
