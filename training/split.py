@@ -75,7 +75,7 @@ def folds(
     teaches = rng.random(len(table.user_ids)) < 0.5
     halves = np.zeros(len(table.user_ids), np.bool_)
     halves[whole.user_codes] = teaches[: whole.n_users]
-    out = _last_pairs(table, keep, target) if scheme == "last" else _random_pairs(whole, target, rng)
+    out = _last_pairs(table, keep, whole, target) if scheme == "last" else _random_pairs(whole, target, rng)
     rows = keep & ~_in_pairs(table, out)
     return [
         Fold("teach", rows, None, *_pairs_of(out, halves)),
@@ -95,14 +95,13 @@ def _windows(table: EventTable, keep: Mask, target: int, window_ms: int) -> list
     return found
 
 
-def _last_pairs(table: EventTable, keep: Mask, target: int) -> npt.NDArray[np.int64]:
+def _last_pairs(table: EventTable, keep: Mask, whole: Dataset, target: int) -> npt.NDArray[np.int64]:
     """int64 [n_users]: each user's item of the last target event, -1 where the rest would be empty."""
-    chosen = np.flatnonzero(keep & (table.types == target) & (table.users >= 0))
-    # Events of one moment have no order; the item seen most often overall goes last, never the larger code.
-    counts = np.bincount(table.items[keep], minlength=len(table.item_ids))
-    order = chosen[np.lexsort((counts[table.items[chosen]], table.times_ms[chosen], table.users[chosen]))]
+    actors = whole.actors()
+    chosen = np.flatnonzero((whole.types == target) & (actors < whole.n_users))
+    # The dataset's order is by time and, within a moment, one that neither ids nor rows decide: the last one wins.
     last = np.full(len(table.user_ids), -1, np.int64)
-    last[table.users[order]] = table.items[order]
+    last[whole.user_codes[actors[chosen]]] = whole.item_codes[whole.items[chosen]]
     own = keep & (table.users >= 0)
     remains = own.copy()
     remains[own] = table.items[own] != last[table.users[own]]
