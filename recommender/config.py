@@ -119,7 +119,6 @@ class TrainSettings(_Section):
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of every draw.")
     threads: int = Field(2, ge=1, le=64, description="Threads of the fits that use more than one.")
     memory: str = Field("4GB", description="Limit of the log reader; beyond it, it spills to disk.")
-    cooccurrence_window: int = Field(10, ge=1, le=1_000, description="How many later items an item is paired with.")
     als_factors: int = Field(128, ge=2, le=1_024, description="Length of the ALS vectors.")
     als_regularization: float | None = Field(
         None, gt=0, description="Regularisation of ALS; unset, it is chosen by validation."

@@ -16,7 +16,7 @@ from recommender.config import BundleSettings, TrainSettings
 from recommender.errors import InputError
 from recommender.features.confidence import confidence
 from recommender.features.recency import Recency, history_weights
-from recommender.kernels.fold_in import fold_in
+from recommender.features.user_vector import factor_vector, regularised_gram
 from recommender.retrieval.vectors import build_index
 from recommender.types import DAY_MS, History, Scores
 from training.dataset import Dataset
@@ -24,7 +24,6 @@ from training.models.parameters import recency_parameters
 from training.models.shapes import AlsShape
 
 _QUERIES = 500
-_STEPS = 8
 
 
 class AlsModel:
@@ -77,6 +76,7 @@ class AlsModel:
                 "ALS did not converge: its factors are not finite; raise train.als_regularization or lower als_alpha"
             )
         self._gram = (self.factors.T @ self.factors).astype(np.float32)
+        self._regularised = regularised_gram(self._gram, self.shape.regularization)
         self._type_weights = dataset.event_weights
         self._built = build_index(
             self.factors,
@@ -89,9 +89,7 @@ class AlsModel:
     def user_vector(self, history: History, now_ms: int) -> Scores:
         """The user folded in, float32 [dim]; zeros without evidence."""
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
-        regularization = np.float32(self.shape.regularization)
-        gram = self._gram + regularization * np.eye(len(self._gram), dtype=np.float32)
-        return fold_in(gram, self.factors[items], confidence(weights, self.shape.alpha), _STEPS)
+        return factor_vector(self._regularised, self.factors, self.shape.alpha, items, weights)
 
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Products with all item factors."""

@@ -19,6 +19,7 @@ from recommender.encoders.text import (
     weighted_terms,
 )
 from recommender.features.recency import Recency, history_weights
+from recommender.features.user_vector import mean_direction
 from recommender.retrieval.vectors import build_index
 from recommender.types import History, Scores
 from training.catalogue import Catalogue
@@ -49,13 +50,14 @@ class ContentModel:
         dim = min(self._settings.content_dim, min(matrix.shape) - 1)
         _, _, components = randomized_svd(matrix, n_components=dim, random_state=self._settings.seed)
         self.basis = np.ascontiguousarray(components.T, np.float32)
+        # What no item has, the solver leaves at its rounding noise: a new item's unknown words must say nothing.
+        self.basis[np.bincount(matrix.indices, minlength=N_BUCKETS) == 0] = 0.0
         vectors = (matrix @ self.basis).astype(np.float32)
         self.vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         self._type_weights = dataset.event_weights
-        rng = np.random.default_rng(self._settings.seed)
         self._built = build_index(
             self.vectors,
-            self.vectors[rng.permutation(dataset.n_items)[:_QUERIES]],
+            self._directions(dataset),
             exact_below=self._bundle.exact_below_items,
             min_recall=self._bundle.min_index_recall,
             seed=self._settings.seed,
@@ -64,9 +66,7 @@ class ContentModel:
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Products with the weighted sum of the history's vectors."""
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
-        vector = weights @ self.vectors[items] if len(items) else np.zeros(self.vectors.shape[1], np.float32)
-        scores: Scores = (self.vectors @ vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
-        return scores
+        return self.vectors @ mean_direction(self.vectors, items, weights)
 
     def parameters(self) -> dict[str, Any]:
         """Recency, and the index with its measured recall."""
@@ -83,6 +83,19 @@ class ContentModel:
         writer.array("content/idf", self.idf)
         writer.array("content/basis", self.basis)
         writer.vectors("content", self._built.index)
+
+    def _directions(self, dataset: Dataset) -> Scores:
+        """What a seeded sample of actors asks for, float32 [n, dim]: the queries that recall is measured on."""
+        rng = np.random.default_rng(self._settings.seed)
+        found = []
+        for actor in rng.permutation(dataset.n_actors)[:_QUERIES].tolist():
+            history = dataset.history(actor, 1_000)
+            direction = mean_direction(
+                self.vectors, *history_weights(history, self._type_weights, dataset.now_ms, self.recency)
+            )
+            if direction.any():
+                found.append(direction)
+        return np.array(found, np.float32).reshape(-1, self.vectors.shape[1])
 
 
 def has_content(catalogue: Catalogue) -> bool:

@@ -18,6 +18,7 @@ from training.models.shapes import CooccurrenceShape
 
 _TOGETHER_NEIGHBOURS = 50
 _PARTS = 2
+_SEED = 42
 
 
 class CooccurrenceModel:
@@ -68,7 +69,9 @@ def neighbour_lists(dataset: Dataset, counted: Mask, shape: CooccurrenceShape, k
     Returns:
         rows int32 [n_items, <= k] padded with -1, scores float32 of the same shape; as wide as the longest list.
     """
-    items, actors = dataset.items[counted], dataset.actors()[counted]
+    order = _drawn_within_moments(dataset)
+    order = order[counted[order]]
+    items, actors = dataset.items[order], dataset.actors()[order]
     offsets = np.searchsorted(actors, np.arange(dataset.n_actors + 1)).astype(np.int64)
     occurrences = np.argsort(items, kind="stable").astype(np.int64)
     item_offsets = np.searchsorted(items[occurrences], np.arange(dataset.n_items + 1)).astype(np.int64)
@@ -77,8 +80,8 @@ def neighbour_lists(dataset: Dataset, counted: Mask, shape: CooccurrenceShape, k
         offsets,
         actors,
         items,
-        dataset.times_ms[counted],
-        dataset.weights()[counted],
+        dataset.times_ms[order],
+        dataset.weights()[order],
         occurrences,
         item_offsets,
         (owners**-shape.norm_from).astype(np.float32),
@@ -92,6 +95,16 @@ def neighbour_lists(dataset: Dataset, counted: Mask, shape: CooccurrenceShape, k
     )
     width = max(int((rows >= 0).sum(axis=1).max(initial=0)), 1)
     return np.ascontiguousarray(rows[:, :width]), np.ascontiguousarray(scores[:, :width])
+
+
+def _drawn_within_moments(dataset: Dataset) -> npt.NDArray[np.intp]:
+    """An order of the events by actor and time, events of one moment by a seeded draw.
+
+    The dataset's own order within a moment goes by popularity, so in a basket larger than the window an item would
+    only ever meet those as popular as itself.
+    """
+    draw = np.random.default_rng(_SEED).random(len(dataset.items))
+    return np.lexsort((draw, dataset.times_ms, dataset.actors()))
 
 
 def _owner_counts(items: Rows, actors: Rows, n_items: int) -> npt.NDArray[np.int64]:

@@ -40,9 +40,9 @@ COOCCURRENCE_SHAPES = (
     CooccurrenceShape(backward=0.3, gap_power=0.5, norm_to=0.2),
     CooccurrenceShape(window=50, gap_power=0.5, norm_to=0.3),
 )
-#: Without times: pairs over the whole history, without direction.
+#: Without times: pairs over up to a thousand items, without direction; one endless history must not cost its square.
 UNTIMED_COOCCURRENCE_SHAPES = tuple(
-    CooccurrenceShape(1_000_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.1, 0.3, 0.0)
+    CooccurrenceShape(1_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.1, 0.3, 0.0)
 )
 
 
