@@ -66,7 +66,8 @@ class ContentModel:
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Products with the weighted sum of the history's vectors."""
         items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
-        return self.vectors @ mean_direction(self.vectors, items, weights)
+        scores: Scores = self.vectors @ mean_direction(self.vectors, items, weights)
+        return scores
 
     def parameters(self) -> dict[str, Any]:
         """Recency, and the index with its measured recall."""
