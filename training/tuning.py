@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recommender.bundle import Bundle
@@ -57,7 +59,7 @@ def choose_shapes(recipe: Recipe, store: StageStore, replay: Replay, progress: P
     def build(place: Path) -> None:
         with progress.stage("shape", len(cooccurrence) + len(als)) as stage, threadpool_limits(1, "blas"):
             best = Shapes(
-                _best(cooccurrence, of_cooccurrence, replay, stage, wanted="cooccurrence" in train.sources),
+                _best(cooccurrence, of_cooccurrence, replay, stage, wanted="cooccurrence" in train.sources, margin=0.5),
                 _best(als, of_als, replay, stage, wanted="als" in train.sources),
             )
         (place / "shapes.json").write_text(json.dumps(asdict(best)), encoding="utf-8")
@@ -73,21 +75,41 @@ def _allowed_als_shapes(alpha: float | None, regularization: float | None) -> tu
 
 
 def _best(
-    options: Sequence[T], model_of: Callable[[T], RetrievalModel], replay: Replay, stage: Stage, *, wanted: bool
+    options: Sequence[T],
+    model_of: Callable[[T], RetrievalModel],
+    replay: Replay,
+    stage: Stage,
+    *,
+    wanted: bool,
+    margin: float = 0.0,
 ) -> T:
-    """The option whose model does best; the first one where there is nothing to choose by."""
+    """The first option whose model is within `margin` standard errors of the best.
+
+    Source: Breiman et al., "Classification and regression trees", 1984 (the one-standard-error rule).
+    """
     if not wanted or len(options) == 1 or not len(replay) or replay.dataset.n_items < 2:
         stage.advance(len(options))
         return options[0]
 
-    def score(option: T) -> float:
+    found = []
+    for option in options:
         model = model_of(option)
         model.fit(replay.dataset)
+        found.append(model_ndcg(model, replay, _SHAPING_USERS))
         stage.advance(1)
-        found = model_ndcg(model, replay, _SHAPING_USERS)
-        return float(found.mean()) if len(found) else 0.0
+    best = max(found, key=_mean)
+    return next(
+        option for option, own in zip(options, found, strict=True) if _mean(best - own) <= margin * _error(own, best)
+    )
 
-    return best_of(options, score)[0]
+
+def _mean(values: npt.NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else 0.0
+
+
+def _error(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
+    """Standard error of the mean paired difference."""
+    return float((one - other).std() / np.sqrt(max(len(one), 1)))
 
 
 def tune_recencies(bundle: Bundle, recipe: Recipe, replay: Replay, progress: Progress) -> dict[str, dict[str, float]]:

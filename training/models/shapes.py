@@ -32,17 +32,17 @@ class CooccurrenceShape:
         return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
 
 
-#: What is tried for co-occurrence: from close pairs in time's direction to whole baskets, and how much of the
-#: neighbour's popularity is divided out.
+#: What is tried for co-occurrence. The first divides out most of the neighbour's popularity: where the log cannot tell
+#: them apart, what goes with an item in particular is a better reason than what goes with everything.
 COOCCURRENCE_SHAPES = (
+    CooccurrenceShape(window=50, gap_power=0.5, norm_to=0.3),
+    CooccurrenceShape(backward=0.3, gap_power=0.5, norm_to=0.2),
     CooccurrenceShape(),
     CooccurrenceShape(backward=0.7, gap_power=1.0, norm_to=0.0),
-    CooccurrenceShape(backward=0.3, gap_power=0.5, norm_to=0.2),
-    CooccurrenceShape(window=50, gap_power=0.5, norm_to=0.3),
 )
 #: Without times: pairs over up to a thousand items, without direction; one endless history must not cost its square.
 UNTIMED_COOCCURRENCE_SHAPES = tuple(
-    CooccurrenceShape(1_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.1, 0.3, 0.0)
+    CooccurrenceShape(1_000, backward=1.0, gap_power=0.0, norm_to=norm_to) for norm_to in (0.3, 0.1, 0.0)
 )
 
 
