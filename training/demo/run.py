@@ -25,7 +25,7 @@ from training.demo.showing import NEWCOMER, Showing
 from training.inputs import InputPaths
 from training.nightly import NightlyJob, train
 from training.progress import Progress, progress_on
-from training.recipe import DECIDING
+from training.recipe import DECIDING, libraries
 from training.worlds.grocery import GroceryRequest, World, source_folder, write_grocery
 from training.worlds.shoppers import Market
 
@@ -116,7 +116,8 @@ def trained_on(world: World, models: Path, settings: Settings) -> str | None:
     except BundleError:
         return None
     same_log = manifest.now_ms == world.end_ms and manifest.counts.get("events") == world.n_events
-    return version if same_log and manifest.config_hash == settings.hash_of(*DECIDING) else None
+    same_make = manifest.libraries == libraries() and manifest.config_hash == settings.hash_of(*DECIDING)
+    return version if same_log and same_make else None
 
 
 def _stay(server: RunningServer, console: Console) -> None:

@@ -75,7 +75,9 @@ def test_a_second_run_reuses_world_and_model_and_begins_alike(folder: Path, prin
 
 
 @needs_the_log
-def test_other_settings_or_another_world_are_trained_anew(folder: Path, printed: str, tmp_path: Path) -> None:
+def test_other_settings_other_code_or_another_world_are_trained_anew(
+    folder: Path, printed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     request = GroceryRequest(shift_to_ms=None, in_shop=True, households=HOUSEHOLDS)
     other = write_grocery(tmp_path / "unshifted", request)
     assert trained_on(other, folder / "models", small_settings()) is None
@@ -83,6 +85,8 @@ def test_other_settings_or_another_world_are_trained_anew(folder: Path, printed:
     same = write_grocery(folder / "grocery", GroceryRequest(end_ms, in_shop=True, households=HOUSEHOLDS))
     assert trained_on(same, folder / "models", small_settings()) is not None
     assert trained_on(same, folder / "models", load_settings()) is None
+    monkeypatch.setattr("training.demo.run.libraries", dict)
+    assert trained_on(same, folder / "models", small_settings()) is None
 
 
 @needs_the_log
