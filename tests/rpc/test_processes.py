@@ -38,6 +38,7 @@ def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 def clients_of_every_worker(server: RunningServer) -> list[Client]:
     """Connections until each worker has one; which worker a connection reaches is the kernel's choice."""
     clients: list[Client] = []
+    eventually(lambda: len(server.workers()) == int(server.announcement.split()[-2]))
 
     def every_worker_has_one() -> bool:
         clients.append(Client(server.channel()))
@@ -51,7 +52,8 @@ def clients_of_every_worker(server: RunningServer) -> list[Client]:
 
 def test_the_announcement_says_where_what_and_how_many(pair: RunningServer) -> None:
     assert pair.announcement == f"windowshop serves on {pair.address}, model 20250601T000000Z-tiny, 2 workers"
-    assert len(pair.workers()) == 2
+    # A worker tells the supervisor before its own log line is in the file.
+    eventually(lambda: len(pair.workers()) == 2)
     assert not pair.address.endswith(":0")
 
 
