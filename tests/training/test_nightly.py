@@ -41,20 +41,25 @@ STAGES = (
     "gate",
     "publish",
 )
-# Imports once, then forks a job for each line of its input: starting Python a dozen times would be most of the test.
+# Imports what is slow once, then forks a job for each line of its input: starting Python a dozen times would be most of
+# the test. scikit-learn brings pyarrow where it is installed, whose allocator keeps a thread of its own, and what is
+# forked beside a thread may hang for ever: so that is left to the children. A child that hangs says where, and ends.
 _HOST = """
-import os, sys
+import faulthandler, os, sys
 from pathlib import Path
-from tests.training.small_log import small_settings
-from training.inputs import InputPaths
-from training.nightly import NightlyJob, train
-from training.progress import PlainProgress
+import duckdb, faiss, implicit, numba, scipy.sparse
+assert len(os.listdir("/proc/self/task")) == 1, "nothing with threads may be imported before the fork"
 folder, models = Path(sys.argv[1]), Path(sys.argv[2])
-job = NightlyJob(InputPaths(folder / "events.parquet", folder / "items.parquet"), models, small_settings())
 for _ in sys.stdin:
     child = os.fork()
     if not child:
+        faulthandler.dump_traceback_later(100, exit=True)
+        from tests.training.small_log import small_settings
+        from training.inputs import InputPaths
+        from training.nightly import NightlyJob, train
+        from training.progress import PlainProgress
         print("pid", os.getpid(), flush=True)
+        job = NightlyJob(InputPaths(folder / "events.parquet", folder / "items.parquet"), models, small_settings())
         train(job, PlainProgress(lambda line: print(line, flush=True)))
         os._exit(0)
     print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
