@@ -16,7 +16,7 @@ from rich.console import Console
 from recommender.errors import ConfigurationError, WindowshopError
 
 if TYPE_CHECKING:
-    import grpc
+    from recommender.service.connection import Connection
 
 #: Commands that the package `training` brings, with what help says of them without loading it.
 FROM_TRAINING: Final = {
@@ -47,6 +47,14 @@ State = Annotated[
 ]
 Target = Annotated[str, typer.Option("--target", metavar="HOST:PORT", help="The server to ask.")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        envvar="WINDOWSHOP_TOKEN_FILE",
+        help="File with the access token; without it, the variable WINDOWSHOP_TOKEN.",
+    ),
+]
 DEFAULT_TARGET: Final = "127.0.0.1:50051"
 
 
@@ -109,6 +117,7 @@ def feed(
     pages: Annotated[int, typer.Option(min=1, help="How many pages to turn.")] = 1,
     page_size: Annotated[int, typer.Option(min=0, max=100, help="Cards on a page; 0 means 20.")] = 0,
     session: Annotated[str, typer.Option(help="Session id, for feeds without a user.")] = "",
+    token_file: TokenFile = None,
 ) -> None:
     """Show a person's feed in a table: what, in which order, from which sources and why."""
     from recommender.api.v1 import feed_pb2
@@ -116,7 +125,7 @@ def feed(
     from recommender.service.feed_table import feed_table
 
     console = _console()
-    with _channel(target) as channel:
+    with _connection(target, token_file).channel() as channel:
         reader = FeedReader(channel, target)
         request = feed_pb2.GetFeedRequest(user_id=user, session_id=session, page_size=page_size)
         replies = list(reader.pages(request, pages))
@@ -131,6 +140,7 @@ def feed(
 def send_events(
     file: Annotated[str, typer.Argument(help="Events as Parquet, CSV or JSON Lines: a file, folder or glob.")],
     target: Target = DEFAULT_TARGET,
+    token_file: TokenFile = None,
 ) -> None:
     """Send a log's events to a server. Sent again they count as duplicates: ids come from the rows' content."""
     from recommender.service.client import EventSender
@@ -139,7 +149,8 @@ def send_events(
     log = read_log_events(file)
     for note in log.table.report.notes:
         typer.echo(note, err=True)
-    with _channel(target) as channel, _counter("events sent", len(log)) as advance:
+    connection = _connection(target, token_file)
+    with connection.channel() as channel, _counter("events sent", len(log)) as advance:
         sent = EventSender(channel, target).send(log, advance)
     typer.echo(f"{sent.accepted:,} accepted, {sent.duplicates:,} duplicate, {sent.rejected:,} rejected")
     for example in sent.examples:
@@ -247,12 +258,10 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_PIPE_WIDTH)
 
 
-@contextmanager
-def _channel(target: str) -> Iterator[grpc.Channel]:
-    import grpc
+def _connection(target: str, token_file: Path | None) -> Connection:
+    from recommender.service.connection import Connection
 
-    with grpc.insecure_channel(target) as channel:
-        yield channel
+    return Connection(target=target, token_file=token_file)
 
 
 @contextmanager

@@ -59,6 +59,12 @@ class ServerSettings(_Section):
     max_concurrent_requests: int = Field(256, ge=1, description="Per worker; more are refused RESOURCE_EXHAUSTED.")
     drain: Seconds = Field(10.0, description="How long SIGTERM waits for requests under way.")
     insecure: bool = Field(False, description="Allow listening beyond loopback without tokens and TLS.")
+    tokens: SecretStr | None = Field(
+        None, description="Access tokens as in tokens_file, or parted by commas; the environment's place for them."
+    )
+    tokens_file: Path | None = Field(
+        None, description="File of access tokens, one `ROLE TOKEN` a line; roles are frontend, catalog and admin."
+    )
 
 
 class FeedSettings(_Section):
@@ -180,7 +186,7 @@ class Settings(BaseSettings):
 
     def hash_of(self, *names: str) -> str:
         """SHA-256 of sections (`train`) and single keys (`feed.mode`) as canonical JSON, secrets left out."""
-        values = self.model_dump(mode="json", exclude={"feed": {"signing_key"}})
+        values = self.model_dump(mode="json", exclude={"server": {"tokens"}, "feed": {"signing_key"}})
         payload = {name: functools.reduce(lambda part, key: part[key], name.split("."), values) for name in names}
         return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
 

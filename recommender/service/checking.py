@@ -9,6 +9,7 @@ from pathlib import Path
 from recommender.config import Settings
 from recommender.errors import WindowshopError
 from recommender.service.clock import clock_ms
+from recommender.service.credentials import read_credentials
 from recommender.service.ports import check_exposure
 from recommender.service.serving import open_live, workers_text
 from recommender.service.warming import warm_up
@@ -42,9 +43,12 @@ def _find(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _configuration(settings: Settings) -> str:
-    check_exposure(settings.server.listen, insecure=settings.server.insecure)
     server = settings.server
-    return f"listens on {server.listen}, {workers_text(server.workers)} with {server.threads} threads each"
+    credentials = read_credentials(server)
+    check_exposure(server.listen, guarded=credentials.guarded, insecure=server.insecure)
+    access = "calls need a token" if credentials.tokens else "every role is open"
+    workers = f"{workers_text(server.workers)} with {server.threads} threads each"
+    return f"listens on {server.listen}, {workers}; {access}"
 
 
 def _bundle(models: Path, settings: Settings) -> str:

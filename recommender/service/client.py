@@ -34,6 +34,8 @@ def explain(error: grpc.RpcError, target: str) -> WindowshopError:
             "or name another with --target"
         )
     said = f"{target} refused: {reason or code.name}: {details}"
+    if code is grpc.StatusCode.UNAUTHENTICATED:
+        said += "; give it with --token-file or in WINDOWSHOP_TOKEN"
     return WindowshopError(said) if code in _SERVERS_FAULT else InputError(said)
 
 

@@ -39,24 +39,31 @@ def parse_listen(listen: str) -> tuple[str, int]:
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the host."""
     if host == "localhost":
-        return True
+        # Nearly always; but the machine's own table of hosts decides.
+        return all(is_loopback(str(found[4][0])) for found in socket.getaddrinfo(host, None))
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-def check_exposure(listen: str, *, insecure: bool) -> None:
-    """Refuse to listen beyond loopback unless told that this is wanted.
+def check_exposure(listen: str, *, guarded: bool, insecure: bool) -> None:
+    """Refuse to listen beyond loopback unguarded unless told that this is wanted.
+
+    Args:
+        listen: As configured or as bound.
+        guarded: Whether there are tokens and TLS.
+        insecure: Whether to listen all the same.
 
     Raises:
-        ConfigurationError: Others could reach the port, and `insecure` is not set.
+        ConfigurationError: Others could reach the port.
     """
     host, _ = parse_listen(listen)
-    if not insecure and not is_loopback(host):
+    if not guarded and not insecure and not is_loopback(host):
         raise ConfigurationError(
-            f"server.listen is {listen}, which other machines can reach, and this build has neither tokens nor TLS; "
-            "listen on 127.0.0.1 behind a proxy, or give --insecure where the network itself is trusted"
+            f"server.listen is {listen}, which other machines can reach, and that takes both tokens and TLS; set "
+            "server.tokens_file, server.tls_certificate and server.tls_key, listen on 127.0.0.1 behind a proxy, or "
+            "give --insecure where the network itself is trusted"
         )
 
 

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2
 from recommender.config import ServerSettings
 from recommender.errors import ConfigurationError
+from recommender.service.access import Gate
 from recommender.service.catalog_servicer import CatalogServicer
 from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
@@ -47,10 +48,13 @@ class WorkerServer:
         live: What is served.
         intake: Where events go.
         refusals: Guards every method.
+        gate: Says who may call them.
         settings: Threads and limits.
     """
 
-    def __init__(self, live: Live, intake: EventIntake, refusals: Refusals, settings: ServerSettings) -> None:
+    def __init__(
+        self, live: Live, intake: EventIntake, refusals: Refusals, gate: Gate, settings: ServerSettings
+    ) -> None:
         self._pools = _Pools(
             ThreadPoolExecutor(settings.threads, "feed"),
             ThreadPoolExecutor(_WAITING_THREADS, "waiting"),
@@ -58,6 +62,7 @@ class WorkerServer:
         )
         self._server = grpc.server(
             self._pools.waiting,
+            interceptors=[gate],
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", settings.max_request_bytes),

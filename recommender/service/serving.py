@@ -10,6 +10,7 @@ from recommender.bundle import Bundle, current_version, open_bundle
 from recommender.config import Settings
 from recommender.errors import BundleError
 from recommender.service.clock import clock_ms
+from recommender.service.credentials import Credentials, read_credentials
 from recommender.service.log_lines import log_to_stderr
 from recommender.service.ports import check_exposure, hold_port
 from recommender.service.supervisor import Supervisor
@@ -34,18 +35,27 @@ def serve(
     Raises:
         WindowshopError: Something is missing, damaged, taken or not allowed.
     """
-    check_exposure(settings.server.listen, insecure=settings.server.insecure)
+    credentials = read_credentials(settings.server)
+    check_exposure(settings.server.listen, guarded=credentials.guarded, insecure=settings.server.insecure)
     bundle = open_live(models)
     open_state(state, settings.state, clock=clock_ms).close()  # made here where missing, so that workers find it
     held = hold_port(settings.server.listen)
     log_to_stderr()
-    _logger.warning("no tokens: whoever reaches the port may call every method", extra={"address": held.address})
+    _tell_access(credentials, held.address)
     plans = [
-        WorkerPlan(bundle.folder, state, held.address, number, settings) for number in range(settings.server.workers)
+        WorkerPlan(bundle.folder, state, held.address, number, settings, credentials)
+        for number in range(settings.server.workers)
     ]
     line = f"windowshop serves on {held.address}, model {bundle.version}, {workers_text(len(plans))}"
     with held.socket:
         Supervisor(plans, preload, lambda: announce(line)).run()
+
+
+def _tell_access(credentials: Credentials, address: str) -> None:
+    if credentials.tokens is None:
+        _logger.warning("no tokens: whoever reaches the port may call every method", extra={"address": address})
+    else:
+        _logger.info("calls need a token", extra={"address": address, "tokens": credentials.tokens.counts()})
 
 
 def open_live(models: Path) -> Bundle:

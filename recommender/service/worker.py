@@ -10,6 +10,7 @@ from recommender import wiring
 from recommender.bundle import open_bundle
 from recommender.errors import WindowshopError
 from recommender.feed.receipts import ReceiptSigner
+from recommender.service.access import Gate
 from recommender.service.clock import clock_ms
 from recommender.service.feed_servicer import Live
 from recommender.service.intake import EventIntake
@@ -60,6 +61,7 @@ def _start(plan: WorkerPlan) -> tuple[State, WorkerServer]:
     warm_up(bundle, settings)
     signer = ReceiptSigner(key, int(settings.feed.receipt_ttl * 1_000))
     intake = EventIntake(state.events, signer, clock_ms)
-    server = WorkerServer(Live(pages), intake, Refusals(PersonTag(key)), settings.server)
+    gate = Gate(plan.credentials.tokens)
+    server = WorkerServer(Live(pages), intake, Refusals(PersonTag(key)), gate, settings.server)
     server.start(plan.address)
     return state, server

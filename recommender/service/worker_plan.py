@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recommender.config import Settings
+from recommender.service.credentials import Credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class WorkerPlan:
         address: Where to listen, shared with the other workers.
         number: Of this worker, from 0; a worker that replaces a dead one takes over its number.
         settings: Of the whole server.
+        credentials: The same for every worker.
     """
 
     bundle: Path
@@ -25,3 +27,4 @@ class WorkerPlan:
     address: str
     number: int
     settings: Settings
+    credentials: Credentials

@@ -9,59 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import pytest
 
-from recommender.cli import main
 from recommender.logs import LoggedRow, read_edges, read_events, read_items, write_events
+from tests.cli.conftest import Run, refused
 from tests.servers import COMMAND, ROOT, RunningServer, running_server
 from tests.worlds import NOW_MS, write_tiny_models
 
 COMMANDS = ["serve", "feed", "send-events", "export-events", "models", "models list", "models show"]
 OF_TRAINING = ["train", "evaluate", "demo"]
 NOWHERE = "127.0.0.1:1"
-
-
-class Run(Protocol):
-    """Runs `windowshop` with these arguments."""
-
-    def __call__(self, *arguments: object) -> subprocess.CompletedProcess[str]: ...
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """`windowshop` within this process, which spares most of a second each time."""
-
-    def running(*arguments: object) -> subprocess.CompletedProcess[str]:
-        monkeypatch.setattr(sys, "argv", ["windowshop", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        out, err = capsys.readouterr()
-        return subprocess.CompletedProcess(sys.argv, int(str(code)), out, err)
-
-    return running
-
-
-def refused(outcome: subprocess.CompletedProcess[str], *words: str, code: int = 2) -> None:
-    """The command ended with the code and one sentence that has these words."""
-    assert outcome.returncode == code, outcome.stderr
-    sentence = outcome.stderr.rstrip("\n").splitlines()[-1]
-    assert sentence.startswith("windowshop: ")
-    for word in words:
-        assert word in sentence
-    assert "Traceback" not in outcome.stderr
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cli") / "models"
-    write_tiny_models(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -25,17 +25,26 @@ def test_what_is_no_address_is_refused_with_an_example(listen: str) -> None:
 @pytest.mark.parametrize(
     ("host", "inside"),
     [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False),
-     ("10.0.0.1", False), ("example.com", False)],
+     ("10.0.0.1", False), ("example.com", False), ("127.0.0.1.example.com", False), ("0", False), ("fe80::1", False)],
 )  # fmt: skip
 def test_loopback_is_what_only_this_machine_reaches(host: str, inside: bool) -> None:
     assert is_loopback(host) is inside
 
 
 def test_listening_beyond_loopback_has_to_be_wanted() -> None:
-    check_exposure("127.0.0.1:0", insecure=False)
-    check_exposure("0.0.0.0:0", insecure=True)
-    with pytest.raises(ConfigurationError, match="--insecure"):
-        check_exposure("0.0.0.0:0", insecure=False)
+    for loopback in ("127.0.0.1:0", "[::1]:0", "localhost:0"):
+        check_exposure(loopback, guarded=False, insecure=False)
+    for open_to_others in ("0.0.0.0:0", "[::]:0", "shop.example.com:443"):
+        check_exposure(open_to_others, guarded=False, insecure=True)
+        check_exposure(open_to_others, guarded=True, insecure=False)
+        with pytest.raises(ConfigurationError, match=r"both tokens and TLS.*--insecure"):
+            check_exposure(open_to_others, guarded=False, insecure=False)
+
+
+def test_a_unix_socket_is_no_address_since_workers_could_not_share_it() -> None:
+    for path in ("unix:/run/windowshop.sock", "unix:///run/windowshop.sock", "/run/windowshop.sock"):
+        with pytest.raises(ConfigurationError, match="wanted HOST:PORT"):
+            check_exposure(path, guarded=True, insecure=True)
 
 
 def test_port_0_holds_a_free_port_that_several_sockets_can_share() -> None:

@@ -1,0 +1,80 @@
+"""Clients of a server that asks for tokens, and servers that were told something wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, refused
+from tests.servers import RunningServer, running_server
+
+FRONTEND, CATALOG = "f" * 32, "c" * 32
+
+
+@pytest.fixture(scope="module")
+def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with one frontend token and one catalog token."""
+    tokens = f"frontend {FRONTEND}, catalog {CATALOG}"
+    state = tmp_path_factory.mktemp("guarded") / "state"
+    with running_server(models, state, WINDOWSHOP_SERVER__TOKENS=tokens) as running:
+        yield running
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    file = tmp_path / "log.csv"
+    file.write_text("user_id,item_id,event_type,timestamp\nada,item-spade,view,\n", encoding="utf-8")
+    return file
+
+
+def test_a_token_from_a_file_or_the_environment_lets_the_commands_in(
+    run: Run, server: RunningServer, events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{FRONTEND}\n", encoding="utf-8")
+    assert "feed of ada" in run("feed", "ada", "--target", server.address, "--token-file", file).stdout
+    sent = run("send-events", events, "--target", server.address, "--token-file", file)
+    assert sent.stdout.startswith("1 accepted")
+    monkeypatch.setenv("WINDOWSHOP_TOKEN", FRONTEND)
+    assert "feed of ada" in run("feed", "ada", "--target", server.address).stdout
+    monkeypatch.delenv("WINDOWSHOP_TOKEN")
+    monkeypatch.setenv("WINDOWSHOP_TOKEN_FILE", str(file))
+    assert "feed of ada" in run("feed", "ada", "--target", server.address).stdout
+
+
+def test_a_token_that_is_missing_unknown_or_of_another_role_is_said_and_never_told(
+    run: Run, server: RunningServer, events: Path, tmp_path: Path
+) -> None:
+    refused(run("feed", "ada", "--target", server.address), "TOKEN_MISSING", "--token-file")
+    refused(run("send-events", events, "--target", server.address), "TOKEN_MISSING")
+    file = tmp_path / "token"
+    for token, reason in (("w" * 32, "TOKEN_UNKNOWN"), (CATALOG, "ROLE_MISSING")):
+        file.write_text(token, encoding="utf-8")
+        outcome = run("feed", "ada", "--target", server.address, "--token-file", file)
+        refused(outcome, reason)
+        assert token not in outcome.stderr
+
+
+def test_a_token_file_that_cannot_be_used_is_said_and_never_told(run: Run, tmp_path: Path) -> None:
+    refused(run("feed", "ada", "--token-file", tmp_path / "missing"), "missing", "No such file")
+    file = tmp_path / "token"
+    for content, word in ((b"", "is empty"), (f"admin {FRONTEND}".encode(), "without its role"), (b"\xff", "not text")):
+        file.write_bytes(content)
+        outcome = run("feed", "ada", "--token-file", file)
+        refused(outcome, word)
+        assert FRONTEND not in outcome.stderr
+
+
+def test_serve_and_its_check_refuse_tokens_that_cannot_be_used(
+    run: Run, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"root {FRONTEND}\n", encoding="utf-8")
+    monkeypatch.setenv("WINDOWSHOP_SERVER__TOKENS_FILE", str(file))
+    command = ("serve", "--models", models, "--state", tmp_path / "state")
+    refused(run(*command), str(file), "line 1", "frontend, catalog, admin")
+    assert "configuration: NOT OK: server.tokens_file" in run(*command, "--check").stdout
+    file.write_text(f"frontend {FRONTEND}\n", encoding="utf-8")
+    assert "calls need a token" in run(*command, "--check").stdout
