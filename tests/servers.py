@@ -40,10 +40,51 @@ class RunningServer:
         """The log so far."""
         return [json.loads(line) for line in self.log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
 
+    @property
+    def n_workers(self) -> int:
+        """How many workers it keeps answering."""
+        return int(self.announcement.split()[-2])
+
     def workers(self) -> list[int]:
         """Process ids of the living workers, as the log and the system tell."""
         told = [line["pid"] for line in self.lines() if line["message"] == "worker answers"]
         return [pid for pid in told if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]
+
+    @contextmanager
+    def channel_by_worker(self) -> Iterator[dict[int, grpc.Channel]]:
+        """One connection to each worker, by process id, until the block ends.
+
+        Which worker a connection reaches is the kernel's choice, so they are opened until each has one. A channel whose
+        worker dies connects anew, to whichever worker the kernel gives it.
+        """
+        eventually(lambda: len(self.workers()) == self.n_workers)
+        found: dict[int, grpc.Channel] = {}
+        opened: list[grpc.Channel] = []
+
+        def every_worker_has_one() -> bool:
+            before = self._connections()
+            opened.append(channel := self.channel())
+            grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
+            new = self._connections() - before
+            if len(new) == 1:  # otherwise somebody else connected meanwhile
+                found.setdefault(new.pop()[0], channel)
+            return len(found) == self.n_workers
+
+        try:
+            eventually(every_worker_has_one, pause_seconds=0.0)
+            yield found
+        finally:
+            for channel in opened:
+                channel.close()
+
+    def _connections(self) -> set[tuple[int, int]]:
+        """Worker and client's port of every connection."""
+        return {
+            (pid, connection.raddr.port)
+            for pid in self.workers()
+            for connection in psutil.Process(pid).net_connections("tcp")
+            if connection.status == psutil.CONN_ESTABLISHED
+        }
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor and everything below it."""
@@ -94,9 +135,9 @@ def running_server(models: Path, state: Path, *flags: str, **environment: str) -
                     each.kill()
 
 
-def eventually(holds: Callable[[], bool]) -> None:
+def eventually(holds: Callable[[], bool], pause_seconds: float = 0.05) -> None:
     """Wait until something holds; fail after a minute, however slow the machine."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < deadline, "did not come about within a minute"
-        time.sleep(0.05)
+        time.sleep(pause_seconds)

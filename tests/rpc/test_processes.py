@@ -35,21 +35,6 @@ def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         yield running
 
 
-def clients_of_every_worker(server: RunningServer) -> list[Client]:
-    """Connections until each worker has one; which worker a connection reaches is the kernel's choice."""
-    clients: list[Client] = []
-    eventually(lambda: len(server.workers()) == int(server.announcement.split()[-2]))
-
-    def every_worker_has_one() -> bool:
-        clients.append(Client(server.channel()))
-        grpc.channel_ready_future(clients[-1].channel).result(timeout=30)
-        connections = [psutil.Process(pid).net_connections("tcp") for pid in server.workers()]
-        return all(any(each.status == "ESTABLISHED" for each in found) for found in connections)
-
-    eventually(every_worker_has_one)
-    return clients
-
-
 def test_the_announcement_says_where_what_and_how_many(pair: RunningServer) -> None:
     assert pair.announcement == f"windowshop serves on {pair.address}, model 20250601T000000Z-tiny, 2 workers"
     # A worker tells the supervisor before its own log line is in the file.
@@ -58,30 +43,28 @@ def test_the_announcement_says_where_what_and_how_many(pair: RunningServer) -> N
 
 
 def test_every_worker_reflects_an_event_at_once(pair: RunningServer) -> None:
-    clients = clients_of_every_worker(pair)
-    assert len(clients) >= 2
-    for number, writer in enumerate(clients):
-        user_id = f"seen-by-all-{number}"
-        assert writer.record(view(f"e-{number}", user_id)).accepted_count == 1
-        for reader in clients:
-            assert shows_the_spade(reader, user_id)
-    for client in clients:
-        client.channel.close()
+    with pair.channel_by_worker() as channels:
+        clients = [Client(channel) for channel in channels.values()]
+        assert len(clients) == 2
+        for number, writer in enumerate(clients):
+            user_id = f"seen-by-all-{number}"
+            assert writer.record(view(f"e-{number}", user_id)).accepted_count == 1
+            for reader in clients:
+                assert shows_the_spade(reader, user_id)
 
 
 def test_a_feed_begun_at_one_worker_goes_on_at_any(pair: RunningServer) -> None:
-    clients = clients_of_every_worker(pair)
     seen: list[str] = []
     token = ""
-    for turn in range(24):
-        page = clients[turn % len(clients)].page("ada", page_size=3, page_token=token)
-        seen += [card.item_id for card in page.cards]
-        token = page.next_page_token
-        if not token:
-            break
+    with pair.channel_by_worker() as channels:
+        clients = [Client(channel) for channel in channels.values()]
+        for turn in range(24):
+            page = clients[turn % len(clients)].page("ada", page_size=3, page_token=token)
+            seen += [card.item_id for card in page.cards]
+            token = page.next_page_token
+            if not token:
+                break
     assert len(seen) == len(set(seen)) == 24
-    for client in clients:
-        client.channel.close()
 
 
 def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer) -> None:
@@ -103,10 +86,10 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer
     assert len(set(pair.workers()) - before) == 1
     died = [line for line in pair.lines() if line["message"] == "worker died, another one starts"]
     assert [line["exit_code"] for line in died] == [-signal.SIGKILL]
-    for client in clients_of_every_worker(pair):
-        assert client.page("bob", page_size=5).cards
-        assert client.record(view("e-1", "kept-through-a-kill")).duplicate_count == 1
-        client.channel.close()
+    with pair.channel_by_worker() as channels:
+        for client in map(Client, channels.values()):
+            assert client.page("bob", page_size=5).cards
+            assert client.record(view("e-1", "kept-through-a-kill")).duplicate_count == 1
 
 
 def test_a_killed_fork_server_is_replaced_with_its_workers(pair: RunningServer) -> None:
