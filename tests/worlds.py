@@ -281,6 +281,9 @@ def _write_histories(writer: BundleWriter, users: Log, rows: Mapping[str, int]) 
     writer.array("histories/types", np.array([EVENT_TYPE_CODE[kind] for _, kind, _ in flat], np.uint8))
     times = [NO_TIME if time_ms is None else time_ms for _, _, time_ms in flat]
     writer.array("histories/times", np.array(times, np.int64))
+    hides = [sorted({rows[item_id] for item_id, kind, _ in touches if kind == "hide"}) for touches in users.values()]
+    writer.array("hides/offsets", np.cumsum([0, *map(len, hides)]).astype(np.int64))
+    writer.array("hides/rows", np.array([row for hidden in hides for row in hidden], np.int32))
 
 
 def _exact_index(vectors: npt.NDArray[np.float32]) -> VectorIndex:

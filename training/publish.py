@@ -35,6 +35,7 @@ def write_bundle_parts(folder: Path, dataset: Dataset, models: Sequence[Retrieva
     writer = BundleWriter(folder)
     _write_items(writer, dataset)
     _write_histories(writer, dataset, history_events)
+    _write_hides(writer, dataset)
     for model in models:
         model.write(writer)
 
@@ -86,6 +87,15 @@ def _write_histories(writer: BundleWriter, dataset: Dataset, history_events: int
     writer.array("histories/rows", dataset.items[places])
     writer.array("histories/types", dataset.types[places])
     writer.array("histories/times", dataset.times_ms[places])
+
+
+def _write_hides(writer: BundleWriter, dataset: Dataset) -> None:
+    """The items that each user hid, also where the hide is older than the history that is carried."""
+    hid = np.array([name == "hide" for name in dataset.event_types])[dataset.types]
+    pairs = np.unique(np.stack([dataset.actors()[hid], dataset.items[hid]]), axis=1)
+    pairs = pairs[:, pairs[0] < dataset.n_users]
+    writer.array("hides/offsets", np.searchsorted(pairs[0], np.arange(dataset.n_users + 1)).astype(np.int64))
+    writer.array("hides/rows", pairs[1].astype(np.int32))
 
 
 def finish_bundle(parts: Path, folder: Path, manifest: Manifest, ranker: dict[str, npt.NDArray[Any]]) -> Manifest:

@@ -125,7 +125,7 @@ class Bundle:
 
     def history(self, user_id: str) -> History:
         """The user's newest events of the training log, oldest first; empty for an unknown user."""
-        user = self.users.row(user_id) if user_id else -1
+        user = self._user(user_id)
         if user < 0:
             return History.empty()
         start, stop = self.array("histories/offsets")[user : user + 2]
@@ -134,6 +134,17 @@ class Bundle:
             self.array("histories/types")[start:stop],
             self.array("histories/times")[start:stop],
         )
+
+    def hidden_rows(self, user_id: str) -> Rows:
+        """The items that the user hid in the training log, however long ago; ascending."""
+        user = self._user(user_id)
+        if user < 0 or not self.has("hides/rows"):  # bundles before 0.2 know the hides of their histories alone
+            return np.empty(0, np.int32)
+        start, stop = self.array("hides/offsets")[user : user + 2]
+        return self.array("hides/rows")[start:stop]
+
+    def _user(self, user_id: str) -> int:
+        return self.users.row(user_id) if user_id else -1
 
 
 def open_bundle(folder: Path, *, verify: bool = True) -> Bundle:

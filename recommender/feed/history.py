@@ -8,7 +8,7 @@ from recommender.bundle import Bundle
 from recommender.feed.numbering import Numbering
 from recommender.kernels.history import merge_histories
 from recommender.state.protocols import EventLog
-from recommender.types import History
+from recommender.types import History, Rows
 
 
 class Histories:
@@ -41,6 +41,13 @@ class Histories:
             trained.item_rows, trained.event_types, trained.times_ms, live.item_rows, live.event_types, live.times_ms
         )
         return _newest(History(rows, types, times_ms), self._limit)
+
+    def hidden(self, user_id: str, session_id: str) -> Rows:
+        """The rows of all items that the user, or the session where there is no user, ever hid, in any order."""
+        if not user_id and not session_id:
+            return np.empty(0, np.int32)
+        rows = self._numbering.rows(self._events.hidden(user_id, session_id))
+        return np.concatenate((self._bundle.hidden_rows(user_id), rows[rows >= 0]))
 
     def _live(self, user_id: str, session_id: str) -> History:
         if not user_id and not session_id:

@@ -13,7 +13,7 @@ from recommender.service.credentials import read_credentials
 from recommender.service.ports import check_exposure
 from recommender.service.serving import open_live, workers_text
 from recommender.service.warming import warm_up
-from recommender.state.sqlite import open_state
+from recommender.state.sqlite import open_state, pending_upgrade
 from recommender.wiring import signing_key
 
 
@@ -60,6 +60,8 @@ def _bundle(models: Path, settings: Settings) -> str:
 def _state(state: Path, settings: Settings) -> str:
     if not state.is_dir() or not any(state.iterdir()):
         return f"{state} is empty or missing and will be made"
+    if upgrade := pending_upgrade(state):
+        return f"{state} is of an older version; at the start {upgrade}, in one step or not at all"
     opened = open_state(state, settings.state, clock=clock_ms, worker="check")
     try:
         opened.check()

@@ -107,6 +107,16 @@ class EventLog(Protocol):
         """
         ...
 
+    def hidden(self, user_id: str, session_id: str) -> Numbers:
+        """The items with a `hide` event of the user, or of the anonymous session where `user_id` is empty.
+
+        However many events came after it; a hide holds for as long as its event is kept, and no other event undoes it.
+
+        Returns:
+            int64 [n], item numbers, ascending.
+        """
+        ...
+
     def events(self, since_ms: int | None = None) -> Iterator[LoggedEvent]:
         """All events that arrived at or after `since_ms`, by sequence, anonymous ones tied to their user."""
         ...

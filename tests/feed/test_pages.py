@@ -143,6 +143,16 @@ def test_a_page_asked_for_again_after_a_drop_is_filled_from_below(shop: Shop) ->
     assert [card.position for card in page.cards] == [5, 6, 7, 8, 9]
 
 
+def test_what_was_hidden_stays_hidden_when_the_hide_is_older_than_the_history(tmp_path: Path, shop: Shop) -> None:
+    users = {"old": [("item-rake", "hide", NOW_MS - 9), *[("item-spade", "view", NOW_MS - n) for n in (8, 7, 6)]]}
+    shop.settings = shop.settings.model_copy(update={"state": StateSettings(durability="process", history_events=3)})
+    shop.swap(write_tiny_bundle(tmp_path / "hides", users=users), mode=Mode.ANY)
+    shop.record("item-hoe", "hide", "old")
+    for event_type in ("view", "purchase", "favorite"):
+        shop.record("item-hoe", event_type, "old")
+    assert set(items_of(shop.walk("old", 7))) == EVERYTHING - {"item-rake", "item-hoe"}
+
+
 def test_a_reason_whose_evidence_went_gives_way_on_later_pages(shop: Shop) -> None:
     shop.record("item-spade", "view", "new")
     token = shop.page("new", 1).next_page_token

@@ -108,6 +108,25 @@ class EventLogContract:
         assert items_of(state, "ann", limit=2) == ["item-2", "item-3"]
         assert items_of(state, "ann", limit=0) == []
 
+    def test_a_hidden_item_stays_hidden_however_much_happens_after(self, state: State) -> None:
+        state.events.append([logged("apple", "ann", event_type="hide", at=NOON - 9), logged("fig", "bob")])
+        state.events.append([logged("pear", "ann", event_type="hide", at=NOON - 8) for _ in range(2)])
+        state.events.append([logged("apple", "ann", event_type=kind) for kind in ("view", "purchase", "favorite")])
+        assert items_of(state, "ann", limit=2) == ["apple", "apple"]
+        hidden = state.events.hidden("ann", "")
+        assert hidden.dtype == np.int64
+        assert hidden.tolist() == sorted(state.numbers.numbers(["apple", "pear"]).tolist())
+        assert [state.events.hidden(*ids).tolist() for ids in (("bob", ""), ("cat", ""), ("", "ann"), ("", ""))] == [
+            []
+        ] * 4
+
+    def test_what_a_session_hid_follows_it_to_its_user(self, state: State) -> None:
+        state.events.append([logged("apple", session="s", event_type="hide")])
+        assert state.numbers.item_ids(state.events.hidden("", "s")) == ["apple"]
+        state.events.append([logged("pear", "ann", "s")])
+        assert state.numbers.item_ids(state.events.hidden("ann", "s")) == ["apple"]
+        assert state.events.hidden("", "s").tolist() == []
+
     def test_a_history_has_the_types_that_its_columns_promise(self, state: State) -> None:
         kinds = [*EVENT_TYPES, "wave", "nod"]
         state.events.append([logged(user="ann", at=NOON + n, event_type=kind) for n, kind in enumerate(kinds)])

@@ -29,8 +29,10 @@ from recommender.state.sqlite.schema import check_header, connect_writer
 from recommender.state.sqlite.segments import SegmentLimits, SegmentStore
 from recommender.state.sqlite.served import ServedFiles
 from recommender.state.sqlite.signing import load_key
+from recommender.state.sqlite.versions import SCHEMA_VERSION
 from recommender.types import DAY_MS
 
+EVENT_FILE: Final = "events.db"
 #: An event_id must be remembered for at least so long.
 MIN_RETENTION_DAYS: Final = 30
 
@@ -60,7 +62,7 @@ class SqliteState:
     ) -> None:
         self._path = path
         self._clock = clock
-        database, lock = path / "events.db", path / "writer.lock"
+        database, lock = path / EVENT_FILE, path / "writer.lock"
         check_header(database)  # before anything is made beside a file that is not ours
         with contextlib.ExitStack() as opened:
             with _locked(lock):
@@ -157,6 +159,16 @@ def open_state(
         return SqliteState(path, settings, clock, worker, limits or SegmentLimits())
     except OSError as error:
         raise from_os(error, path) from error
+
+
+def pending_upgrade(path: Path) -> str:
+    """What opening the state in a folder would change first, in words; empty where nothing.
+
+    Raises:
+        StateError: It is foreign or of another version.
+    """
+    version = check_header(path / EVENT_FILE)
+    return f"schema version {version} becomes {SCHEMA_VERSION}" if 0 < version < SCHEMA_VERSION else ""
 
 
 def _make_folder(path: Path) -> None:

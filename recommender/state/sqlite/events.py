@@ -9,12 +9,13 @@ from typing import Final
 
 import numpy as np
 
-from recommender.state.protocols import LoggedEvent, Outcome, StoredHistory
+from recommender.state.protocols import LoggedEvent, Numbers, Outcome, StoredHistory
 from recommender.state.sqlite.appending import Appending
 from recommender.state.sqlite.committer import Committer
 from recommender.state.sqlite.readers import Readers
 from recommender.state.sqlite.rows import EVENT_PAGE, event_row, logged_event
 from recommender.state.sqlite.schema import SESSION, USER
+from recommender.state.sqlite.versions import HIDE
 from recommender.types import NO_TIME, UNKNOWN_EVENT_TYPE
 
 _PAGE_ROWS: Final = 1_000
@@ -25,6 +26,10 @@ _HISTORY: Final = """
     SELECT time_ms, item, type FROM events INDEXED BY history
     WHERE actor = (SELECT number FROM actors WHERE kind = ? AND name = ?)
     ORDER BY time_ms DESC, sequence DESC LIMIT ?
+"""
+_HIDDEN: Final = f"""
+    SELECT DISTINCT item FROM events INDEXED BY hides
+    WHERE type = {HIDE} AND actor = (SELECT number FROM actors WHERE kind = ? AND name = ?)
 """
 _SESSIONS: Final = """
     SELECT DISTINCT sessions.name FROM events
@@ -72,6 +77,12 @@ class SqliteEventLog:
             event_types=np.minimum(columns[2], UNKNOWN_EVENT_TYPE).astype(np.uint8),
             times_ms=np.ascontiguousarray(columns[0]),
         )
+
+    def hidden(self, user_id: str, session_id: str) -> Numbers:
+        """The items that the user or anonymous session hid, ascending; see `EventLog`."""
+        kind, name = (USER, user_id) if user_id else (SESSION, session_id)
+        rows = self._readers.fetch(_HIDDEN, (kind, name)) if name else []
+        return np.fromiter(chain.from_iterable(rows), np.int64, len(rows))
 
     def events(self, since_ms: int | None = None) -> Iterator[LoggedEvent]:
         """All events that stood in the log at the first step, by sequence; read in pages, so writers never wait."""

@@ -1,15 +1,4 @@
-"""The tables of the event file, and what must hold before it is opened.
-
-    actors  number, kind, name          a user or a session; gone with its last event
-    items   number, item_id             permanent numbers, never removed
-    bundles number, fingerprint, file   arrays of item numbers that stand beside this file
-    types   number, name                codes of `EVENT_TYPES`; further types from 256 on
-    events  sequence, actor, sender, session, item, type, time_ms, arrival_ms, event_id, digest, content, attribution
-
-`actor` is whose history the event belongs to: the user, or the session of an anonymous event until a tie gives the
-event to the user. `sender` is who sent it, for ever: the scope of `event_id`. `session` is set only where an event
-carries both ids; such events are the ties.
-"""
+"""What must hold before the event file is opened, and its connections; `versions.py` has the tables."""
 
 from __future__ import annotations
 
@@ -22,42 +11,15 @@ from typing import Final
 
 from recommender.errors import StateError
 from recommender.state.sqlite.failures import from_os, from_sqlite
-from recommender.types import EVENT_TYPES, UNKNOWN_EVENT_TYPE
+from recommender.state.sqlite.versions import APPLICATION_ID, SCHEMA_VERSION, bring_up
+from recommender.types import UNKNOWN_EVENT_TYPE
 
-APPLICATION_ID: Final = 0x57534850  # "WSHP", kept in the header of the file
-SCHEMA_VERSION: Final = 1
 BUSY_TIMEOUT_MS: Final = 10_000
 
 USER: Final = 0
 SESSION: Final = 1
 
 _MAGIC: Final = b"SQLite format 3\0"
-_TABLES: Final = (
-    "CREATE TABLE actors (number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, name TEXT NOT NULL, UNIQUE (kind, name))",
-    "CREATE TABLE items (number INTEGER PRIMARY KEY, item_id TEXT NOT NULL UNIQUE)",
-    "CREATE TABLE bundles (number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, file TEXT NOT NULL)",
-    "CREATE TABLE types (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
-    # AUTOINCREMENT: the number of a removed event is never given again, so `sequence` always ascends.
-    """CREATE TABLE events (
-        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
-        actor INTEGER NOT NULL REFERENCES actors,
-        sender INTEGER NOT NULL REFERENCES actors,
-        session INTEGER REFERENCES actors,
-        item INTEGER NOT NULL REFERENCES items,
-        type INTEGER NOT NULL REFERENCES types,
-        time_ms INTEGER NOT NULL,
-        arrival_ms INTEGER NOT NULL,
-        event_id TEXT NOT NULL,
-        digest BLOB NOT NULL,
-        content TEXT,
-        attribution TEXT
-    )""",
-    "CREATE UNIQUE INDEX idempotency ON events (sender, event_id)",
-    # Holds all that a history needs, so that reading one touches no row of the table.
-    "CREATE INDEX history ON events (actor, time_ms, sequence, item, type)",
-    "CREATE INDEX arrivals ON events (arrival_ms)",
-    "CREATE INDEX ties ON events (session, time_ms) WHERE session IS NOT NULL",
-)
 _WRITER_SETTINGS: Final = (
     "PRAGMA fullfsync = 1",  # on macOS an fsync alone does not reach the disk
     "PRAGMA secure_delete = 1",  # what is removed for a user's sake is overwritten
@@ -68,8 +30,8 @@ _WRITER_SETTINGS: Final = (
 )
 
 
-def check_header(path: Path) -> bool:
-    """Whether the event file exists, looked at without opening it as a database, so that nothing is touched.
+def check_header(path: Path) -> int:
+    """The schema version of the event file, 0 where it is missing or empty; looked at without opening it, so untouched.
 
     Raises:
         StateError: The file is foreign, of a newer schema, or cannot be read.
@@ -78,11 +40,11 @@ def check_header(path: Path) -> bool:
         with path.open("rb") as file:
             header = file.read(100)
     except FileNotFoundError:
-        return False
+        return 0
     except OSError as error:
         raise from_os(error, path) from error
     if not header:
-        return False
+        return 0
     if len(header) < 100 or not header.startswith(_MAGIC):
         raise StateError(
             f"{path} is not a database; it is damaged or foreign: restore it, or name another state folder"
@@ -94,14 +56,14 @@ def check_header(path: Path) -> bool:
             "name another state folder"
         )
     _check_version(path, version)
-    return True
+    return int(version)
 
 
 def _check_version(path: Path, version: int) -> None:
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         age = "newer" if version > SCHEMA_VERSION else "unknown"
         raise StateError(
-            f"{path} has schema version {version}, which is {age}; this program reads {SCHEMA_VERSION}: "
+            f"{path} has schema version {version}, which is {age}; this program reads 1 to {SCHEMA_VERSION}: "
             "use the program that wrote it, or name another state folder"
         )
 
@@ -114,7 +76,7 @@ def connect_reader(path: Path) -> sqlite3.Connection:
 
 
 def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
-    """The one connection of a process that writes; creates the tables in an empty file.
+    """The one connection of a process that writes; makes what tables the file lacks.
 
     Args:
         path: The event file. The caller holds the lock that orders those who open it.
@@ -123,13 +85,10 @@ def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
     Raises:
         StateError: The file is foreign, damaged, of another schema version, or cannot be written.
     """
-    exists = check_header(path)
+    check_header(path)
     try:
         with _closed_on_error(_connect(path)) as connection:
-            if not exists:
-                _create(connection)
-            # Asked again of SQLite, which also knows what stands in the write-ahead log.
-            _check_version(path, connection.execute("PRAGMA user_version").fetchone()[0])
+            _bring_up(connection, path)
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise StateError(
@@ -141,6 +100,17 @@ def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
             return connection
     except sqlite3.Error as error:
         raise from_sqlite(error, path) from error
+
+
+def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of an empty file, or bring those of an older version up."""
+    # SQLite also knows what stands in the write-ahead log, and undoes a beginning that a crash cut short.
+    is_empty = connection.execute("PRAGMA page_count").fetchone()[0] == 0
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not is_empty:
+        _check_version(path, version)
+    if version < SCHEMA_VERSION:
+        bring_up(connection, version)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -156,16 +126,6 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[sqlite3.Connect
     except BaseException:
         connection.close()
         raise
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    for statement in _TABLES:
-        connection.execute(statement)
-    connection.executemany("INSERT INTO types VALUES (?, ?)", list(enumerate(EVENT_TYPES)))
-    connection.execute("COMMIT")
 
 
 def type_number(connection: sqlite3.Connection, name: str) -> int:

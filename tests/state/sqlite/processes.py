@@ -6,6 +6,8 @@ import json
 import os
 import random
 import resource
+import signal
+import sqlite3
 import sys
 import threading
 import time
@@ -16,7 +18,7 @@ from pathlib import Path
 from recommender.config import StateSettings
 from recommender.errors import StateError, StateFullError
 from recommender.state.protocols import LoggedEvent
-from recommender.state.sqlite import SqliteState, open_state
+from recommender.state.sqlite import SqliteState, open_state, schema
 from recommender.types import Event
 from tests.state.contract import NOON
 
@@ -136,6 +138,27 @@ def fork(folder: str) -> None:
     state.close()
 
 
+def bring_up(folder: str, steps: str) -> None:
+    """Open a state of an older version and die after so many hundred instructions of SQLite."""
+    connect = schema._connect
+    left = int(steps)
+
+    def count_down() -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    def counted(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.set_progress_handler(count_down, 100)
+        return connection
+
+    schema._connect = counted
+    open_here(folder).close()
+
+
 if __name__ == "__main__":
     roles: dict[str, Callable[..., None]] = {
         "write": write,
@@ -143,5 +166,6 @@ if __name__ == "__main__":
         "keep": keep,
         "fill": fill,
         "fork": fork,
+        "bring_up": bring_up,
     }
     roles[sys.argv[1]](*sys.argv[2:])

@@ -138,3 +138,11 @@ def test_a_history_is_read_from_its_index_alone(state: SqliteState) -> None:
     plan = [row[3] for row in state._readers.fetch(f"EXPLAIN QUERY PLAN {_HISTORY}", (0, "ann", 10))]
     assert any("USING COVERING INDEX history" in step for step in plan)
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_what_is_hidden_is_read_from_its_index_alone(state: SqliteState) -> None:
+    from recommender.state.sqlite.events import _HIDDEN
+
+    plan = [row[3] for row in state._readers.fetch(f"EXPLAIN QUERY PLAN {_HIDDEN}", (0, "ann"))]
+    assert any("INDEX hides" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)

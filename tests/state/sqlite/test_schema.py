@@ -11,7 +11,8 @@ import pytest
 
 from recommender.errors import StateError
 from recommender.state.sqlite import SqliteState, open_state
-from recommender.state.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION, connect_writer
+from recommender.state.sqlite.schema import connect_writer
+from recommender.state.sqlite.versions import APPLICATION_ID, SCHEMA_VERSION
 from tests.state.contract import ManualClock, items_of, logged
 from tests.state.sqlite.conftest import QUICK
 
