@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 import typer.core
 from rich.console import Console
 
 from recommender.errors import ConfigurationError, WindowshopError
-
-if TYPE_CHECKING:
-    from recommender.service.connection import Connection
+from recommender.service.connection import Connection, connecting
 
 #: Commands that the package `training` brings, with what help says of them without loading it.
 FROM_TRAINING: Final = {
@@ -45,17 +43,7 @@ Models = Annotated[Path, typer.Option("--models", help="Folder with the models."
 State = Annotated[
     Path, typer.Option("--state", help="Folder of the state: events, snapshots, key.", show_default=False)
 ]
-Target = Annotated[str, typer.Option("--target", metavar="HOST:PORT", help="The server to ask.")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file",
-        envvar="WINDOWSHOP_TOKEN_FILE",
-        help="File with the access token; without it, the variable WINDOWSHOP_TOKEN.",
-    ),
-]
-DEFAULT_TARGET: Final = "127.0.0.1:50051"
 
 
 def _print_version(wanted: bool) -> None:
@@ -111,13 +99,14 @@ def serve(
 
 
 @app.command()
+@connecting
 def feed(
     user: Annotated[str, typer.Argument(help="User id; '' for an anonymous feed.")],
-    target: Target = DEFAULT_TARGET,
     pages: Annotated[int, typer.Option(min=1, help="How many pages to turn.")] = 1,
     page_size: Annotated[int, typer.Option(min=0, max=100, help="Cards on a page; 0 means 20.")] = 0,
     session: Annotated[str, typer.Option(help="Session id, for feeds without a user.")] = "",
-    token_file: TokenFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Show a person's feed in a table: what, in which order, from which sources and why."""
     from recommender.api.v1 import feed_pb2
@@ -125,8 +114,8 @@ def feed(
     from recommender.service.feed_table import feed_table
 
     console = _console()
-    with _connection(target, token_file).channel() as channel:
-        reader = FeedReader(channel, target)
+    with connection.channel() as channel:
+        reader = FeedReader(channel, connection.target)
         request = feed_pb2.GetFeedRequest(user_id=user, session_id=session, page_size=page_size)
         replies = list(reader.pages(request, pages))
         title = f"feed of {user or session or 'nobody in particular'}, model {replies[0].model_version}"
@@ -137,10 +126,11 @@ def feed(
 
 
 @app.command("send-events")
+@connecting
 def send_events(
     file: Annotated[str, typer.Argument(help="Events as Parquet, CSV or JSON Lines: a file, folder or glob.")],
-    target: Target = DEFAULT_TARGET,
-    token_file: TokenFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Send a log's events to a server. Sent again they count as duplicates: ids come from the rows' content."""
     from recommender.service.client import EventSender
@@ -149,9 +139,8 @@ def send_events(
     log = read_log_events(file)
     for note in log.table.report.notes:
         typer.echo(note, err=True)
-    connection = _connection(target, token_file)
     with connection.channel() as channel, _counter("events sent", len(log)) as advance:
-        sent = EventSender(channel, target).send(log, advance)
+        sent = EventSender(channel, connection.target).send(log, advance)
     typer.echo(f"{sent.accepted:,} accepted, {sent.duplicates:,} duplicate, {sent.rejected:,} rejected")
     for example in sent.examples:
         typer.echo(f"  event {example.index}: {example.reason}: {example.message}", err=True)
@@ -256,12 +245,6 @@ def _say(line: str) -> None:
 def _console() -> Console:
     console = Console()
     return console if console.is_terminal else Console(width=_PIPE_WIDTH)
-
-
-def _connection(target: str, token_file: Path | None) -> Connection:
-    from recommender.service.connection import Connection
-
-    return Connection(target=target, token_file=token_file)
 
 
 @contextmanager

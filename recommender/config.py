@@ -65,6 +65,13 @@ class ServerSettings(_Section):
     tokens_file: Path | None = Field(
         None, description="File of access tokens, one `ROLE TOKEN` a line; roles are frontend, catalog and admin."
     )
+    tls_certificate: Path | None = Field(
+        None, description="PEM file of the server's certificate, then those that vouch for it; with tls_key, TLS is on."
+    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key, not encrypted.")
+    tls_client_ca: Path | None = Field(
+        None, description="PEM file of authorities; clients must then show a certificate of one of them."
+    )
 
 
 class FeedSettings(_Section):

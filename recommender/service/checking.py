@@ -46,9 +46,8 @@ def _configuration(settings: Settings) -> str:
     server = settings.server
     credentials = read_credentials(server)
     check_exposure(server.listen, guarded=credentials.guarded, insecure=server.insecure)
-    access = "calls need a token" if credentials.tokens else "every role is open"
     workers = f"{workers_text(server.workers)} with {server.threads} threads each"
-    return f"listens on {server.listen}, {workers}; {access}"
+    return f"listens on {server.listen}, {workers}; {credentials.in_words()}"
 
 
 def _bundle(models: Path, settings: Settings) -> str:

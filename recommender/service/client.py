@@ -29,14 +29,25 @@ def explain(error: grpc.RpcError, target: str) -> WindowshopError:
     code, details = error.code(), error.details() or ""
     reason = reason_of(error)
     if code is grpc.StatusCode.UNAVAILABLE and not reason:
-        return ConfigurationError(
-            f"no server answers at {target}; start one with: windowshop serve --models DIR --state DIR, "
-            "or name another with --target"
-        )
+        return ConfigurationError(_no_connection(details, target))
     said = f"{target} refused: {reason or code.name}: {details}"
     if code is grpc.StatusCode.UNAUTHENTICATED:
         said += "; give it with --token-file or in WINDOWSHOP_TOKEN"
     return WindowshopError(said) if code in _SERVERS_FAULT else InputError(said)
+
+
+def _no_connection(details: str, target: str) -> str:
+    """Why there is no connection, out of what gRPC tells of its last try."""
+    if "WRONG_VERSION_NUMBER" in details:
+        return f"{target} speaks plain text; leave out the options of TLS"
+    if "handshake failed" in details:
+        return f"{target} shows no certificate for that name of a trusted authority; name its authority with --tls-ca"
+    if "failed to connect" in details and "Socket closed" in details:
+        return f"{target} hung up; if it speaks TLS, give --tls-ca, and --tls-certificate and --tls-key where it asks"
+    return (
+        f"no server answers at {target}; start one with: windowshop serve --models DIR --state DIR, "
+        "or name another with --target"
+    )
 
 
 _SERVERS_FAULT: Final = (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.UNAVAILABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ def fork_environment(bundle: Path) -> dict[str, str]:
         bundle: Folder of a verified bundle, whose feed compiles the kernels.
 
     Returns:
-        Its folder, and that libraries compute on one thread: there is a process per core, and threads do not fork.
+        Its folder, that libraries compute on one thread (there is a process per core, and threads do not fork), and
+        that gRPC keeps quiet: it writes a line, which is no JSON, for every stranger whose handshake fails.
     """
-    return {BUNDLE_VARIABLE: str(bundle)} | dict.fromkeys(_THREAD_VARIABLES, "1")
+    variables = {BUNDLE_VARIABLE: str(bundle)} | dict.fromkeys(_THREAD_VARIABLES, "1")
+    return variables | {"GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "ERROR")}

@@ -21,6 +21,7 @@ from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
 from recommender.service.intake import EventIntake
 from recommender.service.refusals import ClientStream, Refusals, Unary
+from recommender.service.tls import ServerTls
 
 FEED_SERVICE: Final = feed_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name
 EVENT_SERVICE: Final = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
@@ -74,8 +75,8 @@ class WorkerServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
-    def start(self, address: str) -> None:
-        """Bind and answer; every service is SERVING.
+    def start(self, address: str, tls: ServerTls | None) -> None:
+        """Bind and answer, in plain text without `tls`; every service is SERVING.
 
         Raises:
             ConfigurationError: The address cannot be bound.
@@ -83,7 +84,10 @@ class WorkerServer:
         for service in ("", *SERVICES):
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         try:
-            self._server.add_insecure_port(address)
+            if tls is None:
+                self._server.add_insecure_port(address)
+            else:
+                self._server.add_secure_port(address, _server_credentials(tls))
         except RuntimeError as error:
             raise ConfigurationError(f"cannot listen on {address}; choose another server.listen") from error
         self._server.start()
@@ -93,6 +97,11 @@ class WorkerServer:
         self._health.enter_graceful_shutdown()
         self._health.end_watches()
         return self._server.stop(timeout_seconds).wait(timeout_seconds + 1.0)
+
+
+def _server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
+    pair = (tls.pair.key, tls.pair.certificate)
+    return grpc.ssl_server_credentials([pair], tls.client_ca, require_client_auth=tls.client_ca is not None)
 
 
 class _Health(health.HealthServicer):

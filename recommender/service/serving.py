@@ -55,7 +55,8 @@ def _tell_access(credentials: Credentials, address: str) -> None:
     if credentials.tokens is None:
         _logger.warning("no tokens: whoever reaches the port may call every method", extra={"address": address})
     else:
-        _logger.info("calls need a token", extra={"address": address, "tokens": credentials.tokens.counts()})
+        extra = {"address": address, "tokens": credentials.tokens.counts(), "tls": credentials.tls is not None}
+        _logger.info("calls need a token", extra=extra)
 
 
 def open_live(models: Path) -> Bundle:

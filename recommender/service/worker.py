@@ -63,5 +63,5 @@ def _start(plan: WorkerPlan) -> tuple[State, WorkerServer]:
     intake = EventIntake(state.events, signer, clock_ms)
     gate = Gate(plan.credentials.tokens)
     server = WorkerServer(Live(pages), intake, Refusals(PersonTag(key)), gate, settings.server)
-    server.start(plan.address)
+    server.start(plan.address, plan.credentials.tls)
     return state, server

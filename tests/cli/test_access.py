@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Authority
 from tests.cli.conftest import Run, refused
 from tests.servers import RunningServer, running_server
 
@@ -19,6 +20,24 @@ def server(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     tokens = f"frontend {FRONTEND}, catalog {CATALOG}"
     state = tmp_path_factory.mktemp("guarded") / "state"
     with running_server(models, state, WINDOWSHOP_SERVER__TOKENS=tokens) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls") / "authority")
+
+
+@pytest.fixture(scope="module")
+def secure(models: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with TLS that asks clients for certificates."""
+    pair = authority.issue("server")
+    settings = {
+        "WINDOWSHOP_SERVER__TLS_CERTIFICATE": str(pair.certificate),
+        "WINDOWSHOP_SERVER__TLS_KEY": str(pair.key),
+        "WINDOWSHOP_SERVER__TLS_CLIENT_CA": str(authority.pair.certificate),
+    }
+    with running_server(models, tmp_path_factory.mktemp("secure") / "state", **settings) as running:
         yield running
 
 
@@ -78,3 +97,29 @@ def test_serve_and_its_check_refuse_tokens_that_cannot_be_used(
     assert "configuration: NOT OK: server.tokens_file" in run(*command, "--check").stdout
     file.write_text(f"frontend {FRONTEND}\n", encoding="utf-8")
     assert "calls need a token" in run(*command, "--check").stdout
+
+
+def test_tls_from_options_or_the_environment_lets_the_commands_in(
+    run: Run, secure: RunningServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = authority.issue("friend")
+    shown = ("--tls-certificate", pair.certificate, "--tls-key", pair.key)
+    command = ("feed", "ada", "--target", secure.address)
+    assert "feed of ada" in run(*command, "--tls-ca", authority.pair.certificate, *shown).stdout
+    monkeypatch.setenv("WINDOWSHOP_TLS_CA", str(authority.pair.certificate))
+    assert "feed of ada" in run(*command, *shown).stdout
+    refused(run(*command, *shown[:2]), "both --tls-certificate and --tls-key")
+
+
+def test_who_cannot_agree_on_tls_is_told_so(
+    run: Run, secure: RunningServer, server: RunningServer, authority: Authority, tmp_path: Path
+) -> None:
+    trusting = ("--tls-ca", authority.pair.certificate)
+    for target, options, words in (
+        (secure.address, (), ("hung up", "--tls-ca")),
+        (secure.address, ("--tls",), ("no certificate", "--tls-ca")),
+        (secure.address, ("--tls-ca", Authority(tmp_path / "other").pair.certificate), ("no certificate", "--tls-ca")),
+        (secure.address, trusting, ("hung up", "--tls-certificate")),
+        (server.address, trusting, ("speaks plain text",)),
+    ):
+        refused(run("feed", "ada", "--target", target, *options), target, *words)
