@@ -58,6 +58,9 @@ class ServerSettings(_Section):
     max_request_bytes: int = Field(1_310_720, ge=1_024, description="Larger messages are refused by gRPC itself.")
     max_concurrent_requests: int = Field(256, ge=1, description="Per worker; more are refused RESOURCE_EXHAUSTED.")
     drain: Seconds = Field(10.0, description="How long SIGTERM waits for requests under way.")
+    metrics_listen: str = Field(
+        "", description="Host and port of /metrics over HTTP, such as 127.0.0.1:9464; empty for none, port 0 picks one."
+    )
     insecure: bool = Field(False, description="Allow listening beyond loopback without tokens and TLS.")
     tokens: SecretStr | None = Field(
         None, description="Access tokens as in tokens_file, or parted by commas; the environment's place for them."

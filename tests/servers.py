@@ -91,6 +91,13 @@ class RunningServer:
         supervisor = psutil.Process(self.process.pid)
         return [supervisor, *supervisor.children(recursive=True)]
 
+    def metrics_url(self) -> str:
+        """Where /metrics is, as the server says in its second line; for one started with it."""
+        assert self.process.stdout is not None
+        match = re.fullmatch(r"metrics on (\S+)\n", self.process.stdout.readline())
+        assert match is not None
+        return match[1]
+
     def stop(self) -> int:
         """Drain and end; the exit code."""
         self.process.terminate()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-Stage = Literal["source", "merge", "filter", "rank", "rerank", "tail"]
+Stage = Literal["history", "source", "merge", "filter", "rank", "rerank", "tail", "snapshot", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class StageCount:
         n_in: Rows that it was given; 0 for sources.
         n_out: Rows that it gave on.
         error: Type and message where it failed and the request went on without it.
+        shed: Whether it was left out to hold the deadline.
     """
 
     stage: Stage
@@ -24,6 +25,7 @@ class StageCount:
     n_out: int
     seconds: float
     error: str = ""
+    shed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,10 @@ class Funnel:
     def add(self, stage: Stage, name: str, n_in: int, n_out: int, seconds: float, error: str = "") -> None:
         """Note one component's part."""
         self.counts.append(StageCount(stage, name, n_in, n_out, seconds, error))
+
+    def leave_out(self, stage: Stage, name: str) -> None:
+        """Note a component that was left out to hold the deadline."""
+        self.counts.append(StageCount(stage, name, 0, 0, 0.0, shed=True))
 
     def of(self, stage: Stage) -> list[StageCount]:
         """The counts of one stage, in the order they were taken."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from recommender.errors import RequestError
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.cutting import Cut, PageCutter
+from recommender.feed.funnel import Funnel, Stage
 from recommender.feed.history import Histories
 from recommender.feed.served import ServedPage
 from recommender.feed.similar import SimilarItems
@@ -39,6 +41,7 @@ class FeedPages:
         similar_items: Answers for single items.
         served: Notes what was shown.
         clock: Milliseconds since the epoch.
+        perf_counter: Seconds, for the funnel's timings.
     """
 
     catalogue: Catalogue
@@ -50,6 +53,7 @@ class FeedPages:
     similar_items: SimilarItems
     served: ServedLog
     clock: Callable[[], int]
+    perf_counter: Callable[[], float] = time.perf_counter
 
     def page(self, request: FeedRequest) -> FeedPage:
         """One page: of a new snapshot without a token, of the token's snapshot with one.
@@ -61,19 +65,31 @@ class FeedPages:
         binding = self._binding(request)
         now_ms = self.clock()
         place = self.tokens.read(request.page_token, binding, now_ms) if request.page_token else Place()
+        funnel, started = Funnel(), self.perf_counter()
         history = self.histories.of(request.user_id, request.session_id)
         hidden = self.histories.hidden(request.user_id, request.session_id)
+        started = self._lap(funnel, "history", 0, len(history), started)
         query = FeedQuery(now_ms, request.user_id, request.session_id, request.context, request.filter, history, hidden)
-        snapshot = self._kept(place) if request.page_token else self.taker.take(query, page_size)
+        if request.page_token:
+            snapshot = self._kept(place)
+            started = self._lap(funnel, "snapshot", 0, len(snapshot), started)
+        else:
+            snapshot = self.taker.take(query, page_size, funnel)
+            started = self.perf_counter()
         query = replace(query, filter=without(query.filter, snapshot.relaxations))
         cut = self.cutter.cut(snapshot, place, query, page_size)
+        cards = self.cutter.cards(snapshot, cut, place.delivered, query)
+        started = self._lap(funnel, "cut", len(snapshot) - place.cursor, len(cards), started)
+        token = self._token(snapshot, cut, query, binding)
+        self._lap(funnel, "snapshot", len(snapshot), len(snapshot), started)
         page = FeedPage(
-            cards=self.cutter.cards(snapshot, cut, place.delivered, query),
-            next_page_token=self._token(snapshot, cut, query, binding),
+            cards=cards,
+            next_page_token=token,
             request_id=snapshot.request_id,
             model_version=snapshot.model_version,
             degradations=(Degradation.FULL,),
             relaxations=snapshot.relaxations,
+            funnel=funnel,
         )
         self._note(snapshot, cut, place, query)
         return page
@@ -90,6 +106,12 @@ class FeedPages:
         """All that is known of an item, None where it is not in the catalogue."""
         row = self.catalogue.row(item_id)
         return self.catalogue.item(row) if row >= 0 else None
+
+    def _lap(self, funnel: Funnel, stage: Stage, n_in: int, n_out: int, started: float) -> float:
+        """Note a stage that began at `started`; the moment it ended."""
+        ended = self.perf_counter()
+        funnel.add(stage, stage, n_in, n_out, ended - started)
+        return ended
 
     def _kept(self, place: Place) -> Snapshot:
         snapshot = self.shelf.open(place.locator)

@@ -57,9 +57,9 @@ class Pipeline:
         self.sources: tuple[str, ...] = tuple(source.name for source in sources)
         self.evidence_kinds: tuple[EvidenceKind, ...] = tuple(source.evidence_kind for source in sources)
 
-    def run(self, query: FeedQuery, k: int) -> tuple[Slate, Funnel]:
+    def run(self, query: FeedQuery, k: int, funnel: Funnel | None = None) -> tuple[Slate, Funnel]:
         """The slate of at most k rows, fewer only where fewer can be shown, and what happened on the way."""
-        funnel = Funnel()
+        funnel = Funnel() if funnel is None else funnel
         candidates = self._filtered(query, self._merged(self._retrieved(query, funnel), funnel), funnel)
         scores = self._scored(query, candidates, funnel)
         order, propensities = self._ordered(query, candidates, scores, k, funnel)

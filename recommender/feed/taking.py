@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.feed.catalogue import Catalogue
+from recommender.feed.funnel import Funnel
 from recommender.feed.numbering import Numbering
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.receipts import new_request_id
@@ -46,9 +47,9 @@ class SnapshotTaker:
         self._mode = mode
         self._limit = limit
 
-    def take(self, query: FeedQuery, page_size: int) -> Snapshot:
-        """A snapshot for a query, relaxed as far as its filter allows and a page needs."""
-        slates, relaxations = self._relaxed(query, page_size)
+    def take(self, query: FeedQuery, page_size: int, funnel: Funnel) -> Snapshot:
+        """A snapshot for a query, relaxed as far as its filter allows and a page needs; the funnel gets the counts."""
+        slates, relaxations = self._relaxed(query, page_size, funnel)
         slate = slates[0] if len(slates) == 1 else _joined(slates, self._limit)
         evidence, categories = self._evidence(slate.lead_sources, slate.evidence)
         return Snapshot(
@@ -67,13 +68,13 @@ class SnapshotTaker:
             lead_sources=slate.lead_sources,
         )
 
-    def _relaxed(self, query: FeedQuery, page_size: int) -> tuple[list[Slate], tuple[Relaxation, ...]]:
+    def _relaxed(self, query: FeedQuery, page_size: int, funnel: Funnel) -> tuple[list[Slate], tuple[Relaxation, ...]]:
         """Slates of ever wider filters, until one fills a page, and the parts that were dropped for it.
 
         What matches the whole filter stands in the first slate and so before what only a wider one lets in; a part
         that is not set is passed over.
         """
-        slates = [self._pipeline.run(query, self._limit)[0]]
+        slates = [self._pipeline.run(query, self._limit, funnel)[0]]
         dropped: list[Relaxation] = []
         for part in query.filter.relax:
             wider = without(query.filter, [part])
@@ -81,7 +82,7 @@ class SnapshotTaker:
                 continue
             query = replace(query, filter=wider)
             dropped.append(part)
-            slates.append(self._pipeline.run(query, self._limit)[0])
+            slates.append(self._pipeline.run(query, self._limit, funnel)[0])
         return slates, tuple(dropped)
 
     def _evidence(self, leads: npt.NDArray[np.int8], evidence: Rows) -> tuple[Numbers, tuple[str, ...]]:

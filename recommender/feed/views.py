@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recommender.feed.funnel import Funnel
 from recommender.types import Degradation, FeedContext, FeedFilter, ReasonType, Relaxation
 
 SimilarMode = Literal["behavior", "bought_together", "visual"]
@@ -61,7 +62,7 @@ class CardView:
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """One page of a snapshot; `next_page_token` is empty at its end."""
+    """One page of a snapshot; `next_page_token` is empty at its end, and `funnel` says what the page took."""
 
     cards: tuple[CardView, ...]
     next_page_token: str
@@ -69,6 +70,7 @@ class FeedPage:
     model_version: str
     degradations: tuple[Degradation, ...]
     relaxations: tuple[Relaxation, ...]
+    funnel: Funnel = field(default_factory=Funnel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias
 
@@ -10,6 +9,7 @@ import grpc
 
 from recommender.errors import RequestError
 from recommender.service.access_tokens import AccessTokens
+from recommender.service.meter import Meter
 from recommender.service.refusals import to_status
 from recommender.service.roles import OPEN, ROLES, Role
 
@@ -23,14 +23,12 @@ class Gate(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its 
 
     Args:
         tokens: Of this server; None opens every role, as on loopback.
-
-    Attributes:
-        refused: Calls by the reason they were refused for.
+        meter: Counts what is refused.
     """
 
-    def __init__(self, tokens: AccessTokens | None) -> None:
+    def __init__(self, tokens: AccessTokens | None, meter: Meter) -> None:
         self._tokens = tokens
-        self.refused: Counter[str] = Counter()
+        self._meter = meter
 
     def intercept_service(
         self, continuation: Callable[[_Details], _Handler | None], handler_call_details: _Details
@@ -42,7 +40,7 @@ class Gate(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its 
         refusal = self._refusal(handler_call_details)
         if refusal is None:
             return handler
-        self.refused[refusal.reason] += 1
+        self._meter.refused(handler_call_details.method.rpartition("/")[2], refusal.code)
         return _refusing(refusal)
 
     def _refusal(self, details: _Details) -> RequestError | None:

@@ -10,6 +10,7 @@ from recommender.config import Settings
 from recommender.errors import WindowshopError
 from recommender.service.clock import clock_ms
 from recommender.service.credentials import read_credentials
+from recommender.service.metrics_endpoint import check_metrics_exposure
 from recommender.service.ports import check_exposure
 from recommender.service.serving import open_live, workers_text
 from recommender.service.warming import warm_up
@@ -46,6 +47,7 @@ def _configuration(settings: Settings) -> str:
     server = settings.server
     credentials = read_credentials(server)
     check_exposure(server.listen, guarded=credentials.guarded, insecure=server.insecure)
+    check_metrics_exposure(server)
     workers = f"{workers_text(server.workers)} with {server.threads} threads each"
     return f"listens on {server.listen}, {workers}; {credentials.in_words()}"
 

@@ -10,7 +10,8 @@ import grpc
 from recommender.api.v1 import events_pb2
 from recommender.errors import RequestError
 from recommender.service.field_limits import MAX_ID_BYTES
-from recommender.service.intake import EventIntake, Rejection
+from recommender.service.intake import EventIntake, Intake, Rejection
+from recommender.service.meter import Meter
 from recommender.service.wire import event_from, parse
 
 MAX_EVENTS: Final = 1_000
@@ -24,17 +25,19 @@ class EventServicer:
 
     Args:
         intake: Checks and stores.
+        meter: Counts what became of them.
     """
 
-    def __init__(self, intake: EventIntake) -> None:
+    def __init__(self, intake: EventIntake, meter: Meter) -> None:
         self._intake = intake
+        self._meter = meter
 
     def record_events(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """Store a call's events: RecordEventsRequest to RecordEventsResponse."""
         _check_size(len(data))
         message = parse(events_pb2.RecordEventsRequest, data)
         _check_count(len(message.events))
-        intake = self._intake.record([event_from(event) for event in message.events])
+        intake = self._record(message.events)
         reply = events_pb2.RecordEventsResponse(
             accepted_count=intake.accepted,
             duplicate_count=intake.duplicates,
@@ -54,7 +57,7 @@ class EventServicer:
             _check_size(len(data))
             message = parse(events_pb2.StreamEventsRequest, data)
             _check_count(len(message.events))
-            intake = self._intake.record([event_from(event) for event in message.events])
+            intake = self._record(message.events)
             summary.accepted_count += intake.accepted
             summary.duplicate_count += intake.duplicates
             summary.rejected_count += len(intake.rejections)
@@ -62,6 +65,11 @@ class EventServicer:
             summary.rejections.extend(_rejection_messages(intake.rejections[:room], first))
             first += len(message.events)
         return summary.SerializeToString()
+
+    def _record(self, events: Iterable[events_pb2.Event]) -> Intake:
+        intake = self._intake.record([event_from(event) for event in events])
+        self._meter.intake(intake)
+        return intake
 
 
 def _check_size(size: int) -> None:

@@ -37,11 +37,17 @@ class Intake:
         accepted: Stored by this call.
         duplicates: Stored before, with the same content.
         rejections: Not stored, by index.
+        lost_receipts: Receipts that gave their event no attribution, by what was wrong with them.
+        owners: Users, or sessions of anonymous events, of whom something was accepted.
+        arrival_ms: When the call was looked at.
     """
 
     accepted: int = 0
     duplicates: int = 0
     rejections: list[Rejection] = field(default_factory=list)
+    lost_receipts: dict[ReceiptProblem, int] = field(default_factory=dict)
+    owners: set[str] = field(default_factory=set)
+    arrival_ms: int = 0
 
 
 class EventIntake:
@@ -65,9 +71,8 @@ class EventIntake:
             StateFullError: Nothing of this call was stored.
         """
         now_ms = self._clock()
-        intake = Intake()
+        intake = Intake(arrival_ms=now_ms)
         good: list[tuple[int, LoggedEvent]] = []
-        lost = {ReceiptProblem.BAD: 0, ReceiptProblem.EXPIRED: 0}
         for index, event in enumerate(events):
             problem = event_problem(event, now_ms)
             receipt = self._receipt(event, now_ms) if problem is None else None
@@ -77,12 +82,13 @@ class EventIntake:
                 intake.rejections.append(Rejection(index, event.event_id, problem))
                 continue
             if isinstance(receipt, ReceiptProblem):
-                lost[receipt] += 1
+                intake.lost_receipts[receipt] = intake.lost_receipts.get(receipt, 0) + 1
             attribution = _attribution(receipt) if isinstance(receipt, Attribution) else ""
             good.append((index, LoggedEvent(event, now_ms, attribution)))
         self._append(good, intake)
-        if any(lost.values()):
-            counts = {f"receipts_{problem.name.lower()}": count for problem, count in lost.items()}
+        if intake.lost_receipts:
+            kinds = (ReceiptProblem.BAD, ReceiptProblem.EXPIRED)
+            counts = {f"receipts_{kind.name.lower()}": intake.lost_receipts.get(kind, 0) for kind in kinds}
             _logger.info("events kept without attribution", extra=counts)
         return intake
 
@@ -98,6 +104,7 @@ class EventIntake:
         for (index, logged), outcome in zip(good, outcomes, strict=True):
             if outcome is Outcome.ACCEPTED:
                 intake.accepted += 1
+                intake.owners.add(logged.event.user_id or logged.event.session_id)
             elif outcome is Outcome.DUPLICATE:
                 intake.duplicates += 1
             else:

@@ -19,6 +19,7 @@ from recommender.bundle import open_bundle
 from recommender.config import Settings
 from recommender.errors import WindowshopError
 from recommender.service.fork_environment import BUNDLE_VARIABLE
+from recommender.service.meter import Meter
 from recommender.service.warming import warm_up
 
 
@@ -56,6 +57,7 @@ def _prepare(bundle: Path) -> None:
     # What is wrong with the bundle, each worker finds again and says.
     with contextlib.suppress(WindowshopError):
         warm_up(open_bundle(bundle, verify=False), Settings())
+    Meter.alone()
     gc.collect()
     # The collector writes into objects that it looks at: without this, shared memory turns private page by page.
     gc.freeze()

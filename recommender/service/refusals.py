@@ -17,6 +17,7 @@ from grpc_status import rpc_status
 from recommender.errors import RequestError, StateError, StateFullError
 from recommender.service.field_limits import MAX_VIOLATIONS
 from recommender.service.log_lines import PersonTag
+from recommender.service.meter import Meter
 
 DOMAIN: Final = "windowshop"
 # Details travel in a trailer in base64, and clients refuse trailers of more than 8 KiB: 20 violations have to fit.
@@ -71,10 +72,12 @@ class Refusals:
 
     Args:
         tag: Names persons in log lines.
+        meter: Counts answers and refusals.
     """
 
-    def __init__(self, tag: PersonTag) -> None:
+    def __init__(self, tag: PersonTag, meter: Meter) -> None:
         self._tag = tag
+        self._meter = meter
 
     def unary(self, method: str, request_type: type[Message], answer: Unary) -> Unary:
         """A method with one request, guarded.
@@ -86,10 +89,13 @@ class Refusals:
         """
 
         def guarded(data: bytes, context: grpc.ServicerContext) -> bytes:
+            started = self._meter.seconds()
             try:
-                return answer(data, context)
+                reply = answer(data, context)
             except Exception as error:  # noqa: BLE001  # the outermost frame of a request: nothing may leak past it
-                self._refuse(method, error, context, persons_in(request_type, data))
+                self._refuse(method, error, context, lambda: persons_in(request_type, data), started)
+            self._meter.answered(method, "OK", self._meter.seconds() - started)
+            return reply
 
         return guarded
 
@@ -97,7 +103,7 @@ class Refusals:
         """A method with a stream of requests, guarded likewise."""
 
         def guarded(stream: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
-            latest = b""
+            latest, started = b"", self._meter.seconds()
 
             def remembering() -> Iterator[bytes]:
                 nonlocal latest
@@ -106,33 +112,49 @@ class Refusals:
                     yield data
 
             try:
-                return answer(remembering(), context)
+                reply = answer(remembering(), context)
             except grpc.RpcError:
+                self._meter.answered(method, "CANCELLED", self._meter.seconds() - started)
                 raise  # the client went away; gRPC knows
             except Exception as error:  # noqa: BLE001  # as above
-                self._refuse(method, error, context, persons_in(request_type, latest))
+                self._refuse(method, error, context, lambda: persons_in(request_type, latest), started)
+            self._meter.answered(method, "OK", self._meter.seconds() - started)
+            return reply
 
         return guarded
 
-    def _refuse(self, method: str, error: Exception, context: grpc.ServicerContext, persons: set[str]) -> NoReturn:
-        if isinstance(error, RequestError):
-            context.abort_with_status(to_status(error))
-        if isinstance(error, StateError):
-            full = isinstance(error, StateFullError)
-            if not full:
-                _logger.error("the state cannot be used", extra={"method": method, "reason": str(error)})
-            said = "the disk under the state is full" if full else "the state cannot be used at the moment"
-            reason = "STATE_FULL" if full else "STATE_UNAVAILABLE"
-            context.abort_with_status(to_status(RequestError("UNAVAILABLE", reason, f"{said}; send it again later")))
-        self._report(method, persons, error, context)
+    def _refuse(
+        self,
+        method: str,
+        error: Exception,
+        context: grpc.ServicerContext,
+        persons: Callable[[], set[str]],
+        started: float,
+    ) -> NoReturn:
+        refusal, request_id = _refusal_of(method, error), ""
+        if refusal is None:
+            request_id = secrets.token_hex(8)
+            text = self._tag.hide("".join(traceback.format_exception(error)), persons())
+            extra = {"method": method, "request_id": request_id, "traceback": text}
+            _logger.error("a request failed", extra=extra)
+            said = f"internal error in {method}; report request id {request_id}"
+            refusal = RequestError("INTERNAL", "INTERNAL", said)
+        self._meter.answered(method, refusal.code, self._meter.seconds() - started)
+        context.abort_with_status(to_status(refusal, request_id))
 
-    def _report(self, method: str, persons: set[str], error: Exception, context: grpc.ServicerContext) -> NoReturn:
-        request_id = secrets.token_hex(8)
-        text = "".join(traceback.format_exception(error))
-        extra = {"method": method, "request_id": request_id, "traceback": self._tag.hide(text, persons)}
-        _logger.error("a request failed", extra=extra)
-        said = f"internal error in {method}; report request id {request_id}"
-        context.abort_with_status(to_status(RequestError("INTERNAL", "INTERNAL", said), request_id))
+
+def _refusal_of(method: str, error: Exception) -> RequestError | None:
+    """What a client is told of an error on purpose; None for a bug."""
+    if isinstance(error, RequestError):
+        return error
+    if not isinstance(error, StateError):
+        return None
+    full = isinstance(error, StateFullError)
+    if not full:
+        _logger.error("the state cannot be used", extra={"method": method, "reason": str(error)})
+    said = "the disk under the state is full" if full else "the state cannot be used at the moment"
+    reason = "STATE_FULL" if full else "STATE_UNAVAILABLE"
+    return RequestError("UNAVAILABLE", reason, f"{said}; send it again later")
 
 
 def persons_in(request_type: type[Message], data: bytes) -> set[str]:

@@ -20,6 +20,7 @@ from recommender.service.catalog_servicer import CatalogServicer
 from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
 from recommender.service.intake import EventIntake
+from recommender.service.meter import Meter
 from recommender.service.refusals import ClientStream, Refusals, Unary
 from recommender.service.tls import ServerTls
 
@@ -51,10 +52,17 @@ class WorkerServer:
         refusals: Guards every method.
         gate: Says who may call them.
         settings: Threads and limits.
+        meter: Counts what the methods do.
     """
 
     def __init__(
-        self, live: Live, intake: EventIntake, refusals: Refusals, gate: Gate, settings: ServerSettings
+        self,
+        live: Live,
+        intake: EventIntake,
+        refusals: Refusals,
+        gate: Gate,
+        settings: ServerSettings,
+        meter: Meter,
     ) -> None:
         self._pools = _Pools(
             ThreadPoolExecutor(settings.threads, "feed"),
@@ -70,7 +78,7 @@ class WorkerServer:
             ],
             maximum_concurrent_rpcs=settings.max_concurrent_requests,
         )
-        self._server.add_generic_rpc_handlers(tuple(_handlers(live, intake, refusals, self._pools)))
+        self._server.add_generic_rpc_handlers(tuple(_handlers(live, intake, refusals, self._pools, meter)))
         self._health = _Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -130,9 +138,9 @@ class _Health(health.HealthServicer):
 
 
 def _handlers(
-    live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools
+    live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools, meter: Meter
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
-    feed, events, catalog = FeedServicer(live), EventServicer(intake), CatalogServicer(live)
+    feed, events, catalog = FeedServicer(live, meter), EventServicer(intake, meter), CatalogServicer(live)
     feed_methods = {
         "GetFeed": _unary(refusals.unary("GetFeed", feed_pb2.GetFeedRequest, feed.get_feed), pools.feeds),
         "ListSimilarItems": _unary(

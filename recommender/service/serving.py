@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from recommender.bundle import Bundle, current_version, open_bundle
-from recommender.config import Settings
+from recommender.config import ServerSettings, Settings
 from recommender.errors import BundleError
 from recommender.service.clock import clock_ms
 from recommender.service.credentials import Credentials, read_credentials
 from recommender.service.log_lines import log_to_stderr
+from recommender.service.metrics_endpoint import check_metrics_exposure, metrics_endpoint
+from recommender.service.metrics_page import MetricsPage
 from recommender.service.ports import check_exposure, hold_port
 from recommender.service.supervisor import Supervisor
 from recommender.service.worker_plan import WorkerPlan
@@ -29,7 +32,7 @@ def serve(
         models: Folder with the bundles.
         state: Folder of the state, made if missing.
         settings: Of the whole server.
-        announce: Gets one line once every worker answers.
+        announce: Gets one line once every worker answers, and a second one with the URL of /metrics where it is on.
         preload: The module of the command line, so that no worker loads it again.
 
     Raises:
@@ -37,6 +40,7 @@ def serve(
     """
     credentials = read_credentials(settings.server)
     check_exposure(settings.server.listen, guarded=credentials.guarded, insecure=settings.server.insecure)
+    check_metrics_exposure(settings.server)
     bundle = open_live(models)
     open_state(state, settings.state, clock=clock_ms).close()  # made here where missing, so that workers find it
     held = hold_port(settings.server.listen)
@@ -46,9 +50,22 @@ def serve(
         WorkerPlan(bundle.folder, state, held.address, number, settings, credentials)
         for number in range(settings.server.workers)
     ]
-    line = f"windowshop serves on {held.address}, model {bundle.version}, {workers_text(len(plans))}"
-    with held.socket:
-        Supervisor(plans, preload, lambda: announce(line)).run()
+    lines = [f"windowshop serves on {held.address}, model {bundle.version}, {workers_text(len(plans))}"]
+    supervisor = Supervisor(plans, preload, lambda: announce("\n".join(lines)))
+    with held.socket, _metrics(settings.server, supervisor) as url:
+        lines += [f"metrics on {url}"] if url else []
+        supervisor.run()
+
+
+@contextmanager
+def _metrics(settings: ServerSettings, supervisor: Supervisor) -> Iterator[str]:
+    """Show what the workers count, where that is wanted; the URL."""
+    if not settings.metrics_listen:
+        yield ""
+        return
+    page = MetricsPage(supervisor.board.total, supervisor.standings, lambda: supervisor.deaths)
+    with metrics_endpoint(settings.metrics_listen, page.text) as url:
+        yield url
 
 
 def _tell_access(credentials: Credentials, address: str) -> None:

@@ -19,7 +19,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from recommender.errors import WindowshopError
+from recommender.service.counter_board import CounterBoard
 from recommender.service.fork_environment import fork_environment
+from recommender.service.metrics_page import Standing
 from recommender.service.signals import StopSignals
 from recommender.service.worker_plan import WorkerPlan
 
@@ -64,6 +66,10 @@ class Supervisor:
         plans: One per worker, all of the same bundle.
         preload: Modules that the fork server imports beside `recommender.service.preload`.
         announce: Called once, when all of them answer.
+
+    Attributes:
+        board: Where the workers count.
+        deaths: Of workers, each of which was replaced.
     """
 
     def __init__(self, plans: Iterable[WorkerPlan], preload: Iterable[str], announce: Callable[[], None]) -> None:
@@ -71,6 +77,8 @@ class Supervisor:
         self._announce = announce
         self._announced = False
         self._context = _context(preload, self._seats[0].plan.bundle)
+        self.board = CounterBoard(self._context, len(self._seats))
+        self.deaths = 0
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then drain; a second signal kills.
@@ -86,6 +94,14 @@ class Supervisor:
                 self._kill()
                 raise
             self._drain(stop)
+
+    def standings(self) -> list[Standing]:
+        """How every worker stands; may be asked from any thread."""
+        processes = [(seat, seat.process) for seat in self._seats]
+        return [
+            Standing(seat.plan.number, None if process is None else process.pid, seat.ready)
+            for seat, process in processes
+        ]
 
     def _step(self, stop: StopSignals) -> bool:
         """Start what is due, wait for something to happen, take note of it; True where a signal came."""
@@ -122,7 +138,7 @@ class Supervisor:
             if seat.process is None and seat.due <= time.monotonic():
                 seat.link, theirs = self._context.Pipe()
                 seat.process = self._context.Process(
-                    target=_work, args=(seat.plan, theirs), name=f"windowshop-{seat.plan.number}"
+                    target=_work, args=(seat.plan, theirs, self.board), name=f"windowshop-{seat.plan.number}"
                 )
                 seat.process.start()
                 theirs.close()
@@ -154,6 +170,7 @@ class Supervisor:
                 f"worker {seat.plan.number} died while it started, with exit code {process.exitcode}; "
                 "its own lines above say why"
             )
+        self.deaths += 1
         settled = seat.ready and time.monotonic() - seat.since > SETTLED_SECONDS
         seat.failures = 1 if settled else seat.failures + 1
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (seat.failures - 1), LONGEST_PAUSE_SECONDS)
@@ -186,10 +203,10 @@ class Supervisor:
                 seat.process.join()
 
 
-def _work(plan: WorkerPlan, link: Connection) -> None:
+def _work(plan: WorkerPlan, link: Connection, board: CounterBoard) -> None:
     from recommender.service.worker import run_worker  # noqa: PLC0415  # gRPC is loaded after the fork, and only there
 
-    run_worker(plan, link)
+    run_worker(plan, link, board)
 
 
 def _context(preload: Iterable[str], bundle: Path) -> ForkServerContext:

@@ -53,7 +53,7 @@ def main() -> None:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="windowshop-bench-") as name:
         folder = Path(name)
-        models = options.models or _synthetic(folder / "models", options.seed)
+        models = options.models or synthetic_models(folder / "models", options.seed)
         threads = {"WINDOWSHOP_SERVER__THREADS": str(options.threads)}
         with running_server(models, folder / "state", "--workers", str(options.workers), **threads) as feed:
             bundle = open_bundle(models / str(current_version(models)), verify=False)
@@ -78,7 +78,8 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _synthetic(models: Path, seed: int) -> Path:
+def synthetic_models(models: Path, seed: int) -> Path:
+    """A models folder with 1,000 items and a log of random purchases."""
     rng = random.Random(seed)
     items = [
         Item(f"item-{n}", title=f"thing number {n}", category=f"kind {n % 7} > sort {n % 50}", price=float(n % 90 + 1))

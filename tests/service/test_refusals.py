@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 from recommender.api.v1 import events_pb2, feed_pb2
 from recommender.errors import RequestError, StateError, StateFullError
 from recommender.service.log_lines import JsonFormatter, PersonTag
+from recommender.service.meter import Meter
 from recommender.service.refusals import Refusals
 
 TAG = PersonTag(b"k" * 32)
@@ -32,7 +33,7 @@ def call() -> Iterator[Call]:
         next(stream)
         raise raised[0]
 
-    refusals = Refusals(TAG)
+    refusals = Refusals(TAG, Meter.alone())
     handlers = {
         "Unary": grpc.unary_unary_rpc_method_handler(refusals.unary("Unary", feed_pb2.GetFeedRequest, answer)),
         "Stream": grpc.stream_unary_rpc_method_handler(
