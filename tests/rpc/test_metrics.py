@@ -16,7 +16,7 @@ import pytest
 
 from recommender.api.v1 import catalog_pb2, feed_pb2
 from tests.rpc.conftest import Client
-from tests.rpc.test_processes import clients_of_every_worker, view
+from tests.rpc.test_processes import view
 from tests.servers import RunningServer, eventually, running_server
 
 Numbers = dict[str, float]
@@ -68,12 +68,12 @@ def send_everything(client: Client, name: str) -> None:
 
 
 def test_what_was_sent_to_every_worker_is_what_is_counted(pair: RunningServer, url: str) -> None:
-    clients = clients_of_every_worker(pair)
-    before = numbers(url)
-    for number, client in enumerate(clients):
-        send_everything(client, f"counted-{number}")
-        client.channel.close()
-    grown, n = counted(before, numbers(url)), float(len(clients))
+    with pair.channel_by_worker() as channels:
+        before = numbers(url)
+        for pid, channel in channels.items():
+            send_everything(Client(channel), f"counted-{pid}")
+        grown, n = counted(before, numbers(url)), float(len(channels))
+    assert n == 2
     by_method = {
         re.sub(r"windowshop_requests_total|[{}\"]", "", series): by
         for series, by in grown.items()
@@ -114,11 +114,10 @@ def test_no_number_falls_and_none_is_lost_when_a_worker_is_killed(pair: RunningS
     eventually(lambda: numbers(url)["windowshop_workers_ready"] == 2 and len(pair.workers()) == 2)
     after = numbers(url)
     assert counted(before, after) == {"windowshop_worker_restarts_total": 1.0}
-    clients = clients_of_every_worker(pair)
-    for client in clients:
-        client.page("after-the-kill", page_size=5)
-        client.channel.close()
-    assert counted(after, numbers(url))['windowshop_requests_total{code="OK",method="GetFeed"}'] == len(clients)
+    with pair.channel_by_worker() as channels:
+        for channel in channels.values():
+            Client(channel).page("after-the-kill", page_size=5)
+    assert counted(after, numbers(url))['windowshop_requests_total{code="OK",method="GetFeed"}'] == 2
 
 
 def test_only_metrics_is_there(url: str) -> None:
