@@ -31,9 +31,11 @@ class Histories:
         """The user's newest events, or the session's where there is no user; oldest first.
 
         A live event that the bundle's history has too (same item, type and time) counts once; events on items that
-        this bundle lacks are left out.
+        this bundle lacks are left out. Of a user who was erased since, the bundle's history counts for nothing.
         """
         trained = self._bundle.history(user_id)
+        if len(trained) and self._events.is_erased(user_id):
+            trained = History.empty()
         live = self._live(user_id, session_id)
         if not len(live):
             return _newest(trained, self._limit)
@@ -47,7 +49,10 @@ class Histories:
         if not user_id and not session_id:
             return np.empty(0, np.int32)
         rows = self._numbering.rows(self._events.hidden(user_id, session_id))
-        return np.concatenate((self._bundle.hidden_rows(user_id), rows[rows >= 0]))
+        trained = self._bundle.hidden_rows(user_id)
+        if len(trained) and self._events.is_erased(user_id):
+            trained = trained[:0]
+        return np.concatenate((trained, rows[rows >= 0]))
 
     def _live(self, user_id: str, session_id: str) -> History:
         if not user_id and not session_id:

@@ -6,7 +6,15 @@ from recommender.logs.events import EventTable, read_events
 from recommender.logs.items import ItemTable, read_items
 from recommender.logs.rejects import ReadReport
 from recommender.logs.users import UserTable, read_users
-from recommender.logs.writing import EdgeRow, LoggedRow, write_edges, write_erased, write_events, write_items
+from recommender.logs.writing import (
+    EdgeRow,
+    LoggedRow,
+    write_edges,
+    write_erased,
+    write_erased_hashes,
+    write_events,
+    write_items,
+)
 
 __all__ = [
     "EdgeRow",
@@ -25,6 +33,7 @@ __all__ = [
     "read_users",
     "write_edges",
     "write_erased",
+    "write_erased_hashes",
     "write_events",
     "write_items",
 ]

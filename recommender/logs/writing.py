@@ -136,7 +136,18 @@ def write_erased(path: Path, user_ids: Iterable[str], salt: bytes) -> int:
         user_ids: Taken one by one.
         salt: 1 to 64 random bytes, written beside each hash.
     """
-    return _write(path, _ERASED_COLUMNS, ((erased_hash(user_id, salt), salt.hex()) for user_id in user_ids))
+    return write_erased_hashes(path, (bytes.fromhex(erased_hash(user_id, salt)) for user_id in user_ids), salt)
+
+
+def write_erased_hashes(path: Path, hashes: Iterable[bytes], salt: bytes) -> int:
+    """Write erased users of whom only the hashes are known still; returns the number of rows.
+
+    Args:
+        path: Parquet file to make or replace.
+        hashes: As `erased_hash` makes them, each of 16 bytes.
+        salt: Of all these hashes.
+    """
+    return _write(path, _ERASED_COLUMNS, ((user_hash.hex(), salt.hex()) for user_hash in hashes))
 
 
 def _event_values(row: LoggedRow) -> tuple[object, ...]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from recommender.config import Settings
 from recommender.errors import InputError
-from recommender.logs import LoggedRow, write_edges, write_erased, write_events, write_items
+from recommender.logs import LoggedRow, write_edges, write_erased_hashes, write_events, write_items
 from recommender.service.clock import clock_ms
 from recommender.state.protocols import LoggedEvent
 from recommender.state.sqlite import open_state
@@ -19,13 +18,15 @@ from recommender.state.sqlite import open_state
 def export_state(state: Path, out: Path, since: str | None, settings: Settings) -> dict[str, int]:
     """Write `events/`, `items/`, `edges/` and `erased/` below a folder, one Parquet file each; what stood is replaced.
 
-    Only events exist online so far: the other files have their columns and no row, so that a nightly job can name
-    all four today.
+    Events come in the order of the log, each with the user to whom a tie gave it by now; erased users as the hashes
+    that `train --erased` takes. The same state gives the same bytes. Edges have their columns and no row so far, so
+    that a nightly job can name all four folders today.
 
     Args:
         state: Folder of an existing state; a server may be running on it.
         out: Made if missing.
-        since: Events that arrived before are left out; ISO-8601 (naive is UTC) or ms since 1970.
+        since: Events that arrived before are left out, also those that were tied to a user since; the other files are
+            whole all the same. ISO-8601 (naive is UTC) or ms since 1970.
         settings: How the state is kept.
 
     Returns:
@@ -41,13 +42,15 @@ def export_state(state: Path, out: Path, since: str | None, settings: Settings) 
     opened = open_state(state, settings.state, clock=clock_ms, worker="export")
     try:
         n_events = write_events(out / "events" / "events.parquet", map(_row, opened.events.events(since_ms)))
+        # Asked last: who is erased while events are written is in this list.
+        erased = opened.erased()
     finally:
         opened.close()
     return {
         "events": n_events,
         "items": write_items(out / "items" / "items.parquet", []),
         "edges": write_edges(out / "edges" / "edges.parquet", []),
-        "erased": write_erased(out / "erased" / "erased.parquet", [], secrets.token_bytes(16)),
+        "erased": write_erased_hashes(out / "erased" / "erased.parquet", erased.hashes, erased.salt),
     }
 
 

@@ -107,6 +107,9 @@ class EventIntake:
                 intake.owners.add(logged.event.user_id or logged.event.session_id)
             elif outcome is Outcome.DUPLICATE:
                 intake.duplicates += 1
+            elif outcome is Outcome.ERASED:
+                said = "this user was erased and nothing is kept of them; one who comes back needs a new user id"
+                intake.rejections.append(Rejection(index, logged.event.event_id, Problem("USER_ERASED", said)))
             else:
                 said = "this event_id was used for other content; make a new id for every event"
                 problem = Problem("EVENT_ID_REUSED", said)

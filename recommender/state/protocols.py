@@ -25,6 +25,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REUSED = "reused"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,57 @@ class StoredHistory:
     item_numbers: Numbers
     event_types: npt.NDArray[np.uint8]
     times_ms: Times
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecords:
+    """All that a state holds of a user, by store.
+
+    Args:
+        events: In the order of the log, those that a tie gave included; each carries the `event_id` that is remembered.
+        sessions: That these events name, so that ties and records of sessions are the user's too.
+        snapshots: Lists that the user or these sessions page through.
+        served: Records of what the user or these sessions were shown.
+        erased: Whether the user was removed before; then a keyed hash of the id is remembered.
+    """
+
+    events: tuple[LoggedEvent, ...]
+    sessions: tuple[str, ...]
+    snapshots: tuple[bytes, ...]
+    served: tuple[bytes, ...]
+    erased: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What was removed of a user, by store.
+
+    Args:
+        events: How many, with their ids, ties and place in histories.
+        sessions: Whose records went with the user's.
+        snapshots: How many.
+        served: How many.
+        overwritten: Whether no copy is left in journals either; if not, removing again is worth while.
+    """
+
+    events: int
+    sessions: int
+    snapshots: int
+    served: int
+    overwritten: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedHashes:
+    """Users who were removed, by hashes that name nobody: BLAKE2b of 16 bytes over the id, keyed with the salt.
+
+    Args:
+        salt: The same for as long as the state lives.
+        hashes: Ascending.
+    """
+
+    salt: bytes
+    hashes: tuple[bytes, ...]
 
 
 class ItemNumbers(Protocol):
@@ -95,6 +147,8 @@ class EventLog(Protocol):
         late ones whose time lies before it. Each is tied once and then belongs to that user alone; what the session
         does anonymously afterwards stays the session's until its next event with both ids.
 
+        Events that name a removed user are ERASED and not stored, whenever they happened.
+
         Raises:
             StateFullError: The disk is full; nothing of this call was stored.
         """
@@ -115,6 +169,10 @@ class EventLog(Protocol):
         Returns:
             int64 [n], item numbers, ascending.
         """
+        ...
+
+    def is_erased(self, user_id: str) -> bool:
+        """Whether the user was removed, so that nothing known of them from elsewhere may be used either."""
         ...
 
     def events(self, since_ms: int | None = None) -> Iterator[LoggedEvent]:
@@ -189,6 +247,22 @@ class State(Protocol):
 
     def signing_key(self) -> bytes:
         """The key of tokens and receipts; the embedded state makes one on first use, mode 0600."""
+        ...
+
+    def find_user(self, user_id: str) -> UserRecords:
+        """All that is held of a user, in every store."""
+        ...
+
+    def remove_user(self, user_id: str) -> Removed:
+        """Remove all that is held of a user, in every store, and remember a keyed hash of the id for exports.
+
+        Afterwards the id stands nowhere in the state, and events that name it are refused. Safe to call again; a user
+        of whom nothing is held is remembered too, since files handed over earlier may name them.
+        """
+        ...
+
+    def erased(self) -> ErasedHashes:
+        """All users who were removed."""
         ...
 
     def data_version(self) -> int:

@@ -43,6 +43,15 @@ def test_an_event_that_the_bundle_was_trained_on_counts_once(shop: Shop) -> None
     assert told(shop, histories(shop).of("ada", "")) == tiny_users()["ada"]
 
 
+def test_of_an_erased_user_the_bundle_s_history_counts_for_nothing(shop: Shop, tmp_path: Path) -> None:
+    shop.swap(write_tiny_bundle(tmp_path / "hides", users={"ada": [("item-hoe", "hide", NOW_MS - 9)]}))
+    assert len(histories(shop).hidden("ada", "")) == 1
+    shop.state.remove_user("bob")
+    assert len(histories(shop).of("ada", "")) == 1
+    shop.state.remove_user("ada")
+    assert len(histories(shop).of("ada", "")) == len(histories(shop).hidden("ada", "")) == 0
+
+
 def test_a_late_event_stands_where_its_time_is(shop: Shop) -> None:
     shop.clock.now_ms = NOW_MS - 10 * DAY_MS
     shop.record("item-rake", "view", "ada")

@@ -161,6 +161,14 @@ def test_a_bad_receipt_costs_only_the_attribution_and_is_counted(
     assert counts == {"receipts_bad": kind != "expired", "receipts_expired": kind == "expired"}
 
 
+def test_events_of_an_erased_user_are_rejected_by_name(intake: EventIntake, state: SqliteState) -> None:
+    assert intake.record([GOOD]).accepted == 1
+    state.remove_user(GOOD.user_id)
+    result = intake.record([GOOD, replace(GOOD, user_id="somebody-else")])
+    assert (result.accepted, result.duplicates) == (1, 0)
+    assert [(each.index, each.problem.reason) for each in result.rejections] == [(0, "USER_ERASED")]
+
+
 def test_an_empty_call_stores_nothing(intake: EventIntake) -> None:
     result = intake.record([])
     assert (result.accepted, result.duplicates, result.rejections) == (0, 0, [])

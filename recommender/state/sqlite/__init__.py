@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recommender.state.sqlite.embedded import Removed, SqliteState, open_state, pending_upgrade
+from recommender.state.sqlite.embedded import SqliteState, open_state, pending_upgrade
 from recommender.state.sqlite.segments import SegmentLimits
 
-__all__ = ["Removed", "SegmentLimits", "SqliteState", "open_state", "pending_upgrade"]
+__all__ = ["SegmentLimits", "SqliteState", "open_state", "pending_upgrade"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from recommender.state.protocols import Outcome
+from recommender.state.sqlite.erased import is_erased
 from recommender.state.sqlite.numbers import assign_number
 from recommender.state.sqlite.rows import EventRow
 from recommender.state.sqlite.schema import SESSION, USER, type_number
@@ -47,6 +48,8 @@ class Appending:
             stored = self._connection.execute(_STORED, (sender, row.event_id)).fetchone()
             if stored is not None:
                 return _compare(row, *stored)
+        elif row.user_id and is_erased(self._fetch, row.user_id):
+            return Outcome.ERASED
         else:
             sender = self._new_actor(key)
         if row.user_id and row.session_id:
@@ -76,6 +79,9 @@ class Appending:
         """The user whose tie a late anonymous event lies before in time, else the session itself."""
         found = self._connection.execute(_TIED_TO, (session, row.time_ms)).fetchone()
         return session if found is None else int(found[0])
+
+    def _fetch(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql, parameters).fetchall()
 
     def _actor(self, key: tuple[int, str]) -> int:
         number = self._find_actor(key)

@@ -11,19 +11,21 @@ signing.key    mode 0600
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from recommender.config import StateSettings
 from recommender.errors import ConfigurationError, StateError
+from recommender.state.protocols import ErasedHashes, Removed, UserRecords
 from recommender.state.sqlite.committer import Committer
+from recommender.state.sqlite.erased import all_erased
 from recommender.state.sqlite.events import REMOVAL_ROWS, SqliteEventLog
 from recommender.state.sqlite.failures import from_os
+from recommender.state.sqlite.locks import locked
 from recommender.state.sqlite.numbers import SqliteItemNumbers
+from recommender.state.sqlite.people import People, Stores
 from recommender.state.sqlite.readers import Readers
 from recommender.state.sqlite.schema import check_header, connect_writer
 from recommender.state.sqlite.segments import SegmentLimits, SegmentStore
@@ -35,15 +37,6 @@ from recommender.types import DAY_MS
 EVENT_FILE: Final = "events.db"
 #: An event_id must be remembered for at least so long.
 MIN_RETENTION_DAYS: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """How many records of a user were removed from each store."""
-
-    events: int
-    snapshots: int
-    served: int
 
 
 class SqliteState:
@@ -65,7 +58,7 @@ class SqliteState:
         database, lock = path / EVENT_FILE, path / "writer.lock"
         check_header(database)  # before anything is made beside a file that is not ours
         with contextlib.ExitStack() as opened:
-            with _locked(lock):
+            with locked(lock):
                 connection = connect_writer(database, settings.durability)
             opened.callback(connection.close)
             self._committer = Committer(connection, database, lock, self._do_chores)
@@ -79,6 +72,8 @@ class SqliteState:
             syncs = settings.durability == "disk"
             self.served = ServedFiles(path / "served", clock, worker, _ms(settings.served_retention), syncs=syncs)
             opened.callback(self.served.close)
+            stores = Stores(self.events, self.snapshots, self.served)
+            self._people = People(stores, self._committer, database, lock, clock)
             self._opened = opened.pop_all()
 
     @property
@@ -107,17 +102,17 @@ class SqliteState:
                 "or move it away to start empty"
             )
 
-    def remove_user(self, user_id: str) -> Removed:
-        """Remove the user's events, and the snapshots and served records kept for the user or their sessions.
+    def find_user(self, user_id: str) -> UserRecords:
+        """All that is held of a user, in every store; what a process served within the last quarter second may lack."""
+        return self._people.find(user_id)
 
-        What other processes have queued but not yet written (a quarter of a second) is met by calling it again.
-        """
-        owners = [user_id, *self.events.sessions_of(user_id)]
-        return Removed(
-            events=self.events.remove_user(user_id),
-            snapshots=self.snapshots.remove_owned(owners),
-            served=self.served.remove_owned(owners),
-        )
+    def remove_user(self, user_id: str) -> Removed:
+        """Remove all that is held of a user, in every store, and remember a keyed hash of the id; takes a second."""
+        return self._people.remove(user_id)
+
+    def erased(self) -> ErasedHashes:
+        """All users who were removed."""
+        return all_erased(self._readers.fetch)
 
     def close(self) -> None:
         """Flush and release; safe to call twice."""
@@ -182,17 +177,6 @@ def _make_folder(path: Path) -> None:
             os.fsync(parent)
         finally:
             os.close(parent)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the writers' lock while the file is looked at or made."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _ms(seconds: float) -> int:

@@ -12,8 +12,9 @@ import numpy as np
 from recommender.state.protocols import LoggedEvent, Numbers, Outcome, StoredHistory
 from recommender.state.sqlite.appending import Appending
 from recommender.state.sqlite.committer import Committer
+from recommender.state.sqlite.erased import is_erased
 from recommender.state.sqlite.readers import Readers
-from recommender.state.sqlite.rows import EVENT_PAGE, event_row, logged_event
+from recommender.state.sqlite.rows import EVENT_PAGE, USER_PAGE, event_row, logged_event
 from recommender.state.sqlite.schema import SESSION, USER
 from recommender.state.sqlite.versions import HIDE
 from recommender.types import NO_TIME, UNKNOWN_EVENT_TYPE
@@ -95,6 +96,17 @@ class SqliteEventLog:
         while rows := self._readers.fetch(EVENT_PAGE, (after, last, since_ms, _PAGE_ROWS)):
             yield from map(logged_event, rows)
             after = rows[-1][0]
+
+    def of_user(self, user_id: str) -> Iterator[LoggedEvent]:
+        """The user's events, those that a tie gave included, by sequence."""
+        after = 0
+        while rows := self._readers.fetch(USER_PAGE, (USER, user_id, after, _PAGE_ROWS)):
+            yield from map(logged_event, rows)
+            after = rows[-1][0]
+
+    def is_erased(self, user_id: str) -> bool:
+        """Whether the user was removed; see `EventLog`."""
+        return is_erased(self._readers.fetch, user_id)
 
     def expire(self, now_ms: int) -> int:
         """Remove up to `REMOVAL_ROWS` events that arrived longer ago than the retention; how many there were."""

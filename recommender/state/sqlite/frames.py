@@ -8,11 +8,12 @@ therefore outside of it. A removed record is a whole frame of zeros with the sta
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -96,17 +97,28 @@ def walk(path: Path, start: int) -> Iterator[Frame]:
             offset += HEADER.size + length
 
 
+def owned(path: Path, start: int, owners: frozenset[int]) -> Iterator[Frame]:
+    """Every record of these owners; none where the file is gone meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        yield from (frame for frame in walk(path, start) if frame.owner in owners)
+
+
 def remove_owned(path: Path, start: int, owners: frozenset[int]) -> int:
     """Overwrite every record of these owners with zeros; how many there were. Its writer may go on appending."""
-    removed = 0
-    for frame in walk(path, start):
-        if frame.owner in owners:
-            blank, _ = pack(bytes(len(frame.record)), 0, REMOVED)
-            with path.open("r+b") as file:
+    found = list(owned(path, start, owners))
+    if found:
+        with path.open("r+b") as file:
+            for frame in found:
                 file.seek(frame.offset)
-                file.write(blank)
-            removed += 1
-    return removed
+                file.write(pack(bytes(len(frame.record)), 0, REMOVED)[0])
+            file.flush()
+            os.fsync(file.fileno())
+    return len(found)
+
+
+def owner_hashes(owners: Iterable[str]) -> frozenset[int]:
+    """The hashes of all owners that are somebody."""
+    return frozenset(owner_hash(owner) for owner in owners if owner)
 
 
 def write_whole(descriptor: int, block: bytes, offset: int) -> None:

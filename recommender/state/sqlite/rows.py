@@ -93,8 +93,7 @@ def logged_event(row: tuple[Any, ...]) -> LoggedEvent:
     return LoggedEvent(event, arrival_ms, attribution or "", sequence)
 
 
-#: Events in the order of the log: after a sequence, up to a sequence, since an arrival; at most so many.
-EVENT_PAGE: Final = """
+_EVENTS: Final = """
     SELECT events.sequence, event_id, items.item_id, types.name, time_ms, arrival_ms, content, attribution,
            owners.kind, owners.name, senders.kind, senders.name, sessions.name
     FROM events
@@ -103,6 +102,16 @@ EVENT_PAGE: Final = """
     JOIN actors AS owners ON owners.number = events.actor
     JOIN actors AS senders ON senders.number = events.sender
     LEFT JOIN actors AS sessions ON sessions.number = events.session
+"""
+#: Events in the order of the log: after a sequence, up to a sequence, since an arrival; at most so many.
+EVENT_PAGE: Final = f"""
+    {_EVENTS}
     WHERE events.sequence > ? AND events.sequence <= ? AND +arrival_ms >= ?
+    ORDER BY events.sequence LIMIT ?
+"""
+#: Events of one actor in the order of the log: kind and name of the actor, after a sequence, at most so many.
+USER_PAGE: Final = f"""
+    {_EVENTS}
+    WHERE events.actor = (SELECT number FROM actors WHERE kind = ? AND name = ?) AND events.sequence > ?
     ORDER BY events.sequence LIMIT ?
 """

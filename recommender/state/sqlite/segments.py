@@ -112,8 +112,13 @@ class SegmentStore:
 
     def remove_owned(self, owners: Iterable[str]) -> int:
         """Overwrite all records put for these users or sessions, in every process's segments; how many there were."""
-        hashes = frozenset(frames.owner_hash(owner) for owner in owners if owner)
+        hashes = frames.owner_hashes(owners)
         return sum(frames.remove_owned(path, _FILE_HEADER.size, hashes) for path, _ in self._segments())
+
+    def owned(self, owners: Iterable[str]) -> list[bytes]:
+        """All records put for these users or sessions that are on the disk, in every process's segments."""
+        hashes = frames.owner_hashes(owners)
+        return [frame.record for path, _ in self._segments() for frame in frames.owned(path, _FILE_HEADER.size, hashes)]
 
     def sweep(self) -> None:
         """Remove segments whose every record expired, then the soonest to expire beyond `total_bytes`."""

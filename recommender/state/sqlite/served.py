@@ -22,7 +22,7 @@ from recommender.state.sqlite import frames
 
 _LOG: Final = logging.getLogger(__name__)
 _MAGIC: Final = b"WSSERVE\n"
-_FLUSH_SECONDS: Final = 0.25
+FLUSH_SECONDS: Final = 0.25
 _SWEEP_SECONDS: Final = 60.0
 #: A file is closed for good after this span or size, so that retention can go by whole files.
 _ROLL_MS: Final = 86_400_000
@@ -95,8 +95,14 @@ class ServedFiles:
     def remove_owned(self, owners: Iterable[str]) -> int:
         """Overwrite all records written for these users or sessions, in every process's files; how many there were."""
         self.flush()
-        hashes = frozenset(frames.owner_hash(owner) for owner in owners if owner)
+        hashes = frames.owner_hashes(owners)
         return sum(frames.remove_owned(path, len(_MAGIC), hashes) for path in self._files())
+
+    def owned(self, owners: Iterable[str]) -> list[bytes]:
+        """All records written for these users or sessions, in every process's files."""
+        self.flush()
+        hashes = frames.owner_hashes(owners)
+        return [frame.record for path in self._files() for frame in frames.owned(path, len(_MAGIC), hashes)]
 
     def flush(self) -> None:
         """Write what is queued now."""
@@ -132,7 +138,7 @@ class ServedFiles:
 
     def _run(self) -> None:
         sweep_due = time.monotonic()
-        while not self._stop.wait(_FLUSH_SECONDS):
+        while not self._stop.wait(FLUSH_SECONDS):
             self.flush()
             if time.monotonic() >= sweep_due:
                 sweep_due = time.monotonic() + _SWEEP_SECONDS

@@ -41,6 +41,12 @@ def state(open_another: Callable[[], SqliteState]) -> SqliteState:
 
 
 @pytest.fixture
+def stored_bytes(folder: Path) -> Callable[[], bytes]:
+    """All that stands in the files of the state, journals included, while it is open."""
+    return lambda: b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+@pytest.fixture
 def open_fresh(clock: ManualClock) -> Callable[[], AbstractContextManager[SqliteState]]:
     @contextmanager
     def fresh() -> Iterator[SqliteState]:

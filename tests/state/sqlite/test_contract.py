@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.state.contract import ItemNumbersContract, ServedLogContract, SnapshotStoreContract, StateContract
 from tests.state.events_contract import EventLogContract, TieContract
+from tests.state.people_contract import PeopleContract
 
 
 class TestSqliteEventLog(EventLogContract): ...
@@ -17,6 +18,9 @@ class TestSegmentStore(SnapshotStoreContract): ...
 
 
 class TestServedFiles(ServedLogContract): ...
+
+
+class TestPeople(PeopleContract): ...
 
 
 class TestSqliteState(StateContract): ...

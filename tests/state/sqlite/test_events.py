@@ -88,35 +88,16 @@ def test_the_place_of_a_removed_event_is_never_given_again(state: SqliteState) -
     assert max(event.sequence for event in state.events.events()) > last
 
 
-def test_a_removed_user_leaves_no_byte_behind(
-    state: SqliteState, folder: Path, open_another: Callable[[], SqliteState]
+def test_a_reader_that_keeps_the_journal_is_told_of_and_removing_again_clears_it(
+    state: SqliteState, stored_bytes: Callable[[], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = open_another()
-    state.events.append([logged("apple", session="ann-session", event_id="ann-anonymous")])
-    state.events.append(
-        [logged("apple", "ann-user", "ann-session", event_id="ann-event", attributes={"a": "ann-note"})]
-    )
-    state.events.append([logged("pear", "bob", "bob-session")])
-    for one in (state, other):
-        kept = [one.snapshots.put(b"bob's list", NOON + 9, "bob"), one.snapshots.put(b"nobody's", NOON + 9)]
-        gone = [one.snapshots.put(b"ann-list", NOON + 9, owner) for owner in ("ann-user", "ann-session")]
-        one.served.write(b"ann-page", "ann-user")
-        one.served.write(b"bob's page", "bob")
-        one.served.flush()
-        assert [one.snapshots.get(locator) for locator in kept] == [b"bob's list", b"nobody's"]
-    removed = state.remove_user("ann-user")
-    assert (removed.events, removed.snapshots, removed.served) == (2, 4, 2)
-    assert [state.snapshots.get(locator) for locator in (*kept, *gone)] == [b"bob's list", b"nobody's", None, None]
-    assert list(state.served.records()) == [b"bob's page"] * 2
-    other.served.write(b"bob's next page", "bob")
-    assert list(other.served.records())[-1] == b"bob's next page"
-    assert items_of(state, "bob") == ["pear"]
-    again = state.remove_user("ann-user")
-    assert (again.events, again.snapshots, again.served) == (0, 0, 0)
-    state.close()
-    other.close()
-    for path in folder.rglob("*"):
-        assert path.is_dir() or b"ann-" not in path.read_bytes(), path
+    monkeypatch.setattr("recommender.state.sqlite.people._SCRUB_SECONDS", 0.01)
+    state.events.append([logged("apple", "ann-user")])
+    with state._readers.snapshot() as connection:
+        connection.execute("SELECT count(*) FROM events").fetchall()
+        assert not state.remove_user("ann-user").overwritten
+    assert state.remove_user("ann-user").overwritten
+    assert b"ann-user" not in stored_bytes()
 
 
 def test_a_text_that_cannot_be_stored_is_refused_before_it_meets_others(state: SqliteState) -> None:

@@ -55,7 +55,7 @@ def test_a_torn_tail_is_passed_over(open_log: OpenLog, torn: int) -> None:
 def test_a_full_queue_drops_and_counts_and_keeps_what_it_holds(
     open_log: OpenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served_module, "_FLUSH_SECONDS", 3_600.0)
+    monkeypatch.setattr(served_module, "FLUSH_SECONDS", 3_600.0)
     log = open_log(queue_bytes=10 * 124)
     for n in range(25):
         log.write(bytes([n]) * 100)
@@ -94,7 +94,7 @@ def test_a_disk_that_refuses_costs_records_not_replies(
 def test_files_go_once_every_record_is_older_than_the_retention(
     open_log: OpenLog, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(served_module, "_FLUSH_SECONDS", 3_600.0)
+    monkeypatch.setattr(served_module, "FLUSH_SECONDS", 3_600.0)
     log = open_log()
     for day in range(3):
         clock.now_ms = NOON + day * DAY_MS
