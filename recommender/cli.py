@@ -163,6 +163,23 @@ def export_events(
     typer.echo(", ".join(f"{count:,} {name}" for name, count in counts.items()) + f" written to {out}")
 
 
+@app.command("rotate-key")
+def rotate_key(
+    state: State,
+    drop_earlier: Annotated[
+        bool, typer.Option("--drop-earlier", help="Void what earlier keys signed, as where one became known.")
+    ] = False,
+) -> None:
+    """Make a new key for page tokens and receipts; servers sign with it from their next start.
+
+    What the three latest earlier keys signed stays valid.
+    """
+    from recommender.state.sqlite import rotate_state_keys
+
+    earlier = rotate_state_keys(state, drop_earlier=drop_earlier) - 1
+    typer.echo(f"a new key signs from the next start; earlier keys that still verify: {earlier}")
+
+
 @models_app.command("list")
 def list_models(models: Models) -> None:
     """List the versions in a models folder, oldest first; the live one is marked."""

@@ -90,9 +90,12 @@ class FeedSettings(_Section):
     deadline_ms: int = Field(500, ge=10, description="Assumed where the client sends no deadline.")
     source_limit: int = Field(200, ge=1, le=2_000, description="Rows that each source may retrieve.")
     signing_key: SecretStr | None = Field(
-        None, description="Key of tokens and receipts, at least 32 characters; the environment's place for it."
+        None, description="Keys as in signing_key_file; the environment's place for them."
     )
-    signing_key_file: Path | None = Field(None, description="File that holds the signing key.")
+    signing_key_file: Path | None = Field(
+        None,
+        description="File of keys of tokens and receipts, one a line, 32 characters or more; the first signs.",
+    )
 
 
 class StateSettings(_Section):

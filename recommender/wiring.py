@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from recommender.bundle import Bundle
 from recommender.config import Settings
-from recommender.errors import BundleError, ConfigurationError
+from recommender.errors import BundleError
 from recommender.features.recency import Recency
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.cutting import PageCutter
@@ -59,7 +58,6 @@ _RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
     LogisticRanker.name: LogisticRanker,
     SingleSourceRanker.name: SingleSourceRanker,
 }
-_MIN_KEY_CHARACTERS: Final = 32
 
 
 def build_pipeline(
@@ -98,24 +96,26 @@ def build_source(bundle: Bundle, name: str, recency: Recency) -> Source:
     return source
 
 
-def build_feed(bundle: Bundle, state: State, settings: Settings, clock: Callable[[], int]) -> FeedPages:
+def build_feed(
+    bundle: Bundle, state: State, settings: Settings, clock: Callable[[], int], keys: Sequence[bytes]
+) -> FeedPages:
     """The feed of a bundle on a state.
 
     Args:
         bundle: What is served.
-        state: Histories, snapshots, item numbers and the key.
+        state: Histories, snapshots and item numbers.
         settings: Of the feed and the state.
         clock: Milliseconds since the epoch.
+        keys: Of tokens and receipts, the one that signs first.
 
     Raises:
         BundleError: The bundle names a component that this build does not have.
-        ConfigurationError: The configured signing key cannot be used.
     """
-    key, token_ttl_ms = signing_key(state, settings), _ms(settings.feed.token_ttl)
+    token_ttl_ms = _ms(settings.feed.token_ttl)
     catalogue = Catalogue(bundle)
     pipeline = build_pipeline(bundle, settings, catalogue)
     numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
-    receipts = ReceiptSigner(key, _ms(settings.feed.receipt_ttl))
+    receipts = ReceiptSigner(keys, _ms(settings.feed.receipt_ttl))
     return FeedPages(
         catalogue=catalogue,
         histories=Histories(bundle, state.events, numbering, settings.state.history_events),
@@ -129,32 +129,11 @@ def build_feed(bundle: Bundle, state: State, settings: Settings, clock: Callable
         ),
         shelf=SnapshotShelf(state.snapshots, token_ttl_ms),
         cutter=PageCutter(pipeline, catalogue, numbering, receipts),
-        tokens=PageTokens(key, "feed", token_ttl_ms),
-        similar_items=SimilarItems(bundle, catalogue, PageTokens(key, "similar", token_ttl_ms), receipts, clock),
+        tokens=PageTokens(keys, "feed", token_ttl_ms),
+        similar_items=SimilarItems(bundle, catalogue, PageTokens(keys, "similar", token_ttl_ms), receipts, clock),
         served=state.served,
         clock=clock,
     )
-
-
-def signing_key(state: State, settings: Settings) -> bytes:
-    """The key of tokens and receipts: from the settings, else from their file, else the state's own.
-
-    Raises:
-        ConfigurationError: The key is too short, or its file cannot be read.
-    """
-    secret, path = settings.feed.signing_key, settings.feed.signing_key_file
-    if secret is not None:
-        key, origin = secret.get_secret_value().encode(), "feed.signing_key"
-    elif path is not None:
-        key, origin = _key_in(path), f"feed.signing_key_file {path}"
-    else:
-        return state.signing_key()
-    if len(key) < _MIN_KEY_CHARACTERS:
-        raise ConfigurationError(
-            f"{origin} has {len(key)} characters, wanted at least {_MIN_KEY_CHARACTERS}: "
-            "make one with `openssl rand -hex 32`"
-        )
-    return key
 
 
 def _filters(catalogue: Catalogue, settings: Settings) -> list[Filter]:
@@ -170,13 +149,6 @@ def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle)
             f"bundle {bundle.folder} names the {kind} {name!r}, this build has {', '.join(known)}: train it again"
         )
     return known[name]
-
-
-def _key_in(path: Path) -> bytes:
-    try:
-        return path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read feed.signing_key_file {path}: {error.strerror}") from error
 
 
 def _fingerprint(bundle: Bundle) -> str:

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from recommender.bundle import Bundle
 from recommender.config import FeedSettings, Settings
-from recommender.errors import BundleError, ConfigurationError
+from recommender.errors import BundleError
 from recommender.state.sqlite import SqliteState, open_state
 from recommender.types import FeedQuery, Mode
-from recommender.wiring import build_feed, build_pipeline, signing_key
+from recommender.wiring import build_feed, build_pipeline
 from tests.worlds import NOW_MS, RANKER, SOURCES, write_tiny_bundle
 
 
@@ -67,22 +66,6 @@ def test_a_component_that_this_build_lacks_is_named(tmp_path: Path) -> None:
 def test_bundles_with_the_same_catalogue_share_their_item_numbers(
     bundle: Bundle, state: SqliteState, tmp_path: Path
 ) -> None:
-    build_feed(bundle, state, Settings(), lambda: NOW_MS)
-    build_feed(write_tiny_bundle(tmp_path / "again", ranker=dict(RANKER)), state, Settings(), lambda: NOW_MS)
+    for each in (bundle, write_tiny_bundle(tmp_path / "again", ranker=dict(RANKER))):
+        build_feed(each, state, Settings(), lambda: NOW_MS, state.signing_keys())
     assert len(list((tmp_path / "state" / "numbers").glob("*.npy"))) == 1
-
-
-def test_the_signing_key_is_the_configured_one_before_the_states(state: SqliteState, tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.write_text("f" * 32 + "\n", encoding="utf-8")
-    assert signing_key(state, Settings()) == state.signing_key()
-    assert signing_key(state, with_feed(signing_key_file=file)) == b"f" * 32
-    assert signing_key(state, with_feed(signing_key_file=file, signing_key=SecretStr("s" * 32))) == b"s" * 32
-
-
-def test_a_signing_key_that_cannot_be_used_is_refused_and_never_printed(state: SqliteState, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="has 5 characters, wanted at least 32") as refused:
-        signing_key(state, with_feed(signing_key=SecretStr("hush!")))
-    assert "hush!" not in str(refused.value)
-    with pytest.raises(ConfigurationError, match=r"cannot read feed\.signing_key_file .*missing: No such file"):
-        signing_key(state, with_feed(signing_key_file=tmp_path / "missing"))

@@ -16,7 +16,7 @@ from recommender.feed.served import ServedPage
 from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import Snapshot, SnapshotShelf
 from recommender.feed.taking import SnapshotTaker, without
-from recommender.feed.tokens import PageTokens, Place, expired_error
+from recommender.feed.tokens import PageTokens, Place, binding_of, expired_error
 from recommender.feed.views import CardView, FeedPage, FeedRequest, Reason, SimilarMode, SimilarPage
 from recommender.state.protocols import ServedLog
 from recommender.types import Degradation, FeedQuery, Item
@@ -62,7 +62,7 @@ class FeedPages:
             RequestError: PAGE_SIZE_NEGATIVE or PAGE_TOKEN_INVALID, _MISMATCH, _EXPIRED.
         """
         page_size = page_size_of(request.page_size)
-        binding = self._binding(request)
+        binding = _binding(request)
         now_ms = self.clock()
         place = self.tokens.read(request.page_token, binding, now_ms) if request.page_token else Place()
         funnel, started = Funnel(), self.perf_counter()
@@ -119,7 +119,7 @@ class FeedPages:
             raise expired_error()
         return snapshot
 
-    def _token(self, snapshot: Snapshot, cut: Cut, query: FeedQuery, binding: bytes) -> str:
+    def _token(self, snapshot: Snapshot, cut: Cut, query: FeedQuery, binding: str) -> str:
         """The token of the page that follows, empty at the end."""
         if cut.next is None:
             return ""
@@ -143,21 +143,6 @@ class FeedPages:
         )
         self.served.write(served.encode(), query.user_id or query.session_id)
 
-    def _binding(self, request: FeedRequest) -> bytes:
-        """What a token holds for: user, session, surface and filter; the order within a list does not matter."""
-        wanted = request.filter
-        return self.tokens.binding(
-            request.user_id,
-            request.session_id,
-            request.context.surface,
-            sorted(set(wanted.kinds)),
-            sorted(set(wanted.categories)),
-            sorted(set(wanted.seller_ids)),
-            sorted(set(wanted.exclude_item_ids)),
-            (wanted.min_price, wanted.max_price, wanted.currency),
-            wanted.relax,
-        )
-
 
 def page_size_of(asked: int) -> int:
     """How many cards a page has: 20 for 0, 100 for more than that.
@@ -169,3 +154,19 @@ def page_size_of(asked: int) -> int:
         message = f"page_size is {asked}, wanted 0 for {DEFAULT_PAGE_SIZE} cards or up to {MAX_PAGE_SIZE}"
         raise RequestError("INVALID_ARGUMENT", "PAGE_SIZE_NEGATIVE", message, [("page_size", message)])
     return min(asked or DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def _binding(request: FeedRequest) -> str:
+    """What a token holds for: user, session, surface and filter; the order within a list does not matter."""
+    wanted = request.filter
+    return binding_of(
+        request.user_id,
+        request.session_id,
+        request.context.surface,
+        sorted(set(wanted.kinds)),
+        sorted(set(wanted.categories)),
+        sorted(set(wanted.seller_ids)),
+        sorted(set(wanted.exclude_item_ids)),
+        (wanted.min_price, wanted.max_price, wanted.currency),
+        wanted.relax,
+    )

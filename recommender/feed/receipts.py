@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from recommender.feed.sealing import DIGEST_BYTES, Seal
+from recommender.feed.sealing import DIGEST_BYTES, Seal, Seals
 
 _VERSION: Final = 1
 _NOBODY: Final = bytes(DIGEST_BYTES)
@@ -47,22 +48,20 @@ class Attribution:
 
 
 class ReceiptSigner:
-    """Issues and reads receipts; any process with the same key reads them.
+    """Issues and reads receipts; any process with its key reads them.
 
     Args:
-        key: The signing key.
+        keys: The signing keys, the one that signs first.
         ttl_ms: How long a receipt is valid.
     """
 
-    def __init__(self, key: bytes, ttl_ms: int = _WEEK_MS) -> None:
-        self._seal = Seal(key, "receipt")
+    def __init__(self, keys: Sequence[bytes], ttl_ms: int = _WEEK_MS) -> None:
+        self._seals = Seals(keys, "receipt")
         self._ttl_ms = ttl_ms
 
     def viewer(self, user_id: str, session_id: str) -> bytes:
         """What stands in a receipt for whom it was issued to: the user, else the session, else nobody."""
-        if user_id:
-            return self._seal.digest(f"user:{user_id}")
-        return self._seal.digest(f"session:{session_id}") if session_id else _NOBODY
+        return _viewer(self._seals.first, user_id, session_id)
 
     def issue(self, attribution: Attribution, item_id: str, viewer: bytes) -> str:
         """A receipt for one card.
@@ -74,6 +73,7 @@ class ReceiptSigner:
 
         Cost: 4 us.
         """
+        seal = self._seals.first
         request_id, source, model = (
             text.encode()[:255] for text in (attribution.request_id, attribution.source, attribution.model)
         )
@@ -83,12 +83,12 @@ class ReceiptSigner:
             attribution.position,
             attribution.propensity,
             viewer,
-            self._seal.digest(f"item:{item_id}"),
+            seal.digest(f"item:{item_id}"),
             len(request_id),
             len(source),
             len(model),
         )
-        return self._seal.close(head + request_id + source + model)
+        return seal.close(head + request_id + source + model)
 
     def read(
         self, receipt: str, now_ms: int, item_id: str, user_id: str, session_id: str
@@ -106,13 +106,14 @@ class ReceiptSigner:
             BAD where it is forged or somebody else's, OTHER_ITEM where it is one for another item, EXPIRED where it
             is too old; an expired one for another item is OTHER_ITEM.
         """
-        payload = self._seal.open(receipt)
-        if payload is None or len(payload) < _HEAD.size or payload[0] != _VERSION:
+        opened = self._seals.open(receipt)
+        if opened is None or len(opened.payload) < _HEAD.size or opened.payload[0] != _VERSION:
             return ReceiptProblem.BAD
+        payload, seal = opened
         _, time_ms, position, propensity, viewer, item, *lengths = _HEAD.unpack_from(payload)
-        if viewer not in (_NOBODY, self.viewer(user_id, ""), self.viewer("", session_id)):
+        if viewer not in (_NOBODY, _viewer(seal, user_id, ""), _viewer(seal, "", session_id)):
             return ReceiptProblem.BAD
-        if item != self._seal.digest(f"item:{item_id}"):
+        if item != seal.digest(f"item:{item_id}"):
             return ReceiptProblem.OTHER_ITEM
         if now_ms - time_ms > self._ttl_ms:
             return ReceiptProblem.EXPIRED
@@ -123,6 +124,12 @@ class ReceiptSigner:
 def new_request_id() -> str:
     """A name for one request that nobody can guess: 16 URL-safe characters."""
     return secrets.token_urlsafe(12)
+
+
+def _viewer(seal: Seal, user_id: str, session_id: str) -> bytes:
+    if user_id:
+        return seal.digest(f"user:{user_id}")
+    return seal.digest(f"session:{session_id}") if session_id else _NOBODY
 
 
 def _texts(data: bytes, lengths: list[int]) -> list[str]:

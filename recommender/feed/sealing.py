@@ -5,8 +5,9 @@ from __future__ import annotations
 import binascii
 import hashlib
 from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from hmac import compare_digest
-from typing import Final
+from typing import Final, NamedTuple
 
 MAC_BYTES: Final = 12
 DIGEST_BYTES: Final = 8
@@ -62,6 +63,37 @@ class Seal:
         keyed = self._mac.copy()
         keyed.update(payload)
         return keyed.digest()
+
+
+class Seals:
+    """The seals of one purpose under several keys: the first closes, each of them opens.
+
+    Args:
+        keys: The one that signs first, then those that it took over from.
+        purpose: As of a `Seal`.
+
+    Example:
+        >>> old, new = b"sixteen bytes at least", b"another sixteen bytes!"
+        >>> Seals([new, old], "example").open(Seal(old, "example").close(b"payload")).payload
+        b'payload'
+    """
+
+    def __init__(self, keys: Sequence[bytes], purpose: str) -> None:
+        self.first, *self._earlier = (Seal(key, purpose) for key in keys)
+
+    def open(self, text: str) -> Opened | None:
+        """What a text holds and which seal it was closed by, None for a text that none of them closed."""
+        for seal in (self.first, *self._earlier):
+            if (payload := seal.open(text)) is not None:
+                return Opened(payload, seal)
+        return None
+
+
+class Opened(NamedTuple):
+    """A payload, and the seal whose digests it holds."""
+
+    payload: bytes
+    seal: Seal
 
 
 def _same(left: str, right: str) -> bool:

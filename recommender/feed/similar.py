@@ -11,7 +11,7 @@ from recommender.bundle import Bundle
 from recommender.errors import RequestError
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.receipts import Attribution, ReceiptSigner, new_request_id
-from recommender.feed.tokens import PageTokens, Place
+from recommender.feed.tokens import PageTokens, Place, binding_of
 from recommender.feed.views import CardView, Reason, SimilarMode, SimilarPage
 from recommender.types import ReasonType, Rows, Scores
 
@@ -63,7 +63,7 @@ class SimilarItems:
                 "VISUAL_NOT_AVAILABLE",
                 "the live model holds no photos; ask for BEHAVIOR or BOUGHT_TOGETHER",
             )
-        binding = self._tokens.binding(item_id, mode)
+        binding = binding_of(item_id, mode)
         place = self._tokens.read(page_token, binding, now_ms) if page_token else Place()
         source = _LISTS[mode]
         likes, scores = self._list(source, row)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recommender.config import Settings
 from recommender.errors import WindowshopError
+from recommender.feed.signing_keys import read_signing_keys
 from recommender.service.clock import clock_ms
 from recommender.service.credentials import read_credentials
 from recommender.service.metrics_endpoint import check_metrics_exposure
@@ -15,7 +16,6 @@ from recommender.service.ports import check_exposure
 from recommender.service.serving import open_live, workers_text
 from recommender.service.warming import warm_up
 from recommender.state.sqlite import open_state, pending_upgrade
-from recommender.wiring import signing_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _state(state: Path, settings: Settings) -> str:
     opened = open_state(state, settings.state, clock=clock_ms, worker="check")
     try:
         opened.check()
-        signing_key(opened, settings)
+        read_signing_keys(opened, settings.feed)
     finally:
         opened.close()
     return f"{state} is whole, durability {settings.state.durability}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from recommender.bundle import Bundle, current_version, open_bundle
 from recommender.config import ServerSettings, Settings
 from recommender.errors import BundleError
+from recommender.feed.signing_keys import read_signing_keys
 from recommender.service.clock import clock_ms
 from recommender.service.credentials import Credentials, read_credentials
 from recommender.service.log_lines import log_to_stderr
@@ -42,12 +43,14 @@ def serve(
     check_exposure(settings.server.listen, guarded=credentials.guarded, insecure=settings.server.insecure)
     check_metrics_exposure(settings.server)
     bundle = open_live(models)
-    open_state(state, settings.state, clock=clock_ms).close()  # made here where missing, so that workers find it
+    with closing(open_state(state, settings.state, clock=clock_ms)) as opened:
+        # Made here where missing, so that workers find it.
+        keys = read_signing_keys(opened, settings.feed)
     held = hold_port(settings.server.listen)
     log_to_stderr()
     _tell_access(credentials, held.address)
     plans = [
-        WorkerPlan(bundle.folder, state, held.address, number, settings, credentials)
+        WorkerPlan(bundle.folder, state, held.address, number, settings, credentials, keys)
         for number in range(settings.server.workers)
     ]
     lines = [f"windowshop serves on {held.address}, model {bundle.version}, {workers_text(len(plans))}"]

@@ -59,13 +59,13 @@ def _start(plan: WorkerPlan, board: CounterBoard) -> tuple[State, WorkerServer]:
     settings = plan.settings
     bundle = open_bundle(plan.bundle, verify=False)
     state = open_state(plan.state, settings.state, clock=clock_ms, worker=f"worker-{plan.number}")
-    key = wiring.signing_key(state, settings)
-    pages = wiring.build_feed(bundle, state, settings, clock_ms)
+    keys = plan.signing_keys
+    pages = wiring.build_feed(bundle, state, settings, clock_ms, keys)
     warm_up(bundle, settings)
-    signer = ReceiptSigner(key, int(settings.feed.receipt_ttl * 1_000))
+    signer = ReceiptSigner(keys, int(settings.feed.receipt_ttl * 1_000))
     intake = EventIntake(state.events, signer, clock_ms)
     meter = Meter(board.row(plan.number), board.marks())
     gate = Gate(plan.credentials.tokens, meter)
-    server = WorkerServer(Live(pages), intake, Refusals(PersonTag(key), meter), gate, settings.server, meter)
+    server = WorkerServer(Live(pages), intake, Refusals(PersonTag(keys[0]), meter), gate, settings.server, meter)
     server.start(plan.address, plan.credentials.tls)
     return state, server

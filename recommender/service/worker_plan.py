@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from recommender.config import Settings
@@ -20,6 +20,7 @@ class WorkerPlan:
         number: Of this worker, from 0; a worker that replaces a dead one takes over its number.
         settings: Of the whole server.
         credentials: The same for every worker.
+        signing_keys: Likewise, also once a key was added since the server started.
     """
 
     bundle: Path
@@ -28,3 +29,4 @@ class WorkerPlan:
     number: int
     settings: Settings
     credentials: Credentials
+    signing_keys: tuple[bytes, ...] = field(repr=False)

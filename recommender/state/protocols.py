@@ -245,8 +245,8 @@ class State(Protocol):
         """The records of what was served."""
         ...
 
-    def signing_key(self) -> bytes:
-        """The key of tokens and receipts; the embedded state makes one on first use, mode 0600."""
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """Keys of tokens and receipts, the one that signs first; one is made on first use."""
         ...
 
     def find_user(self, user_id: str) -> UserRecords:

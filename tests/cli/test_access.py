@@ -123,3 +123,13 @@ def test_who_cannot_agree_on_tls_is_told_so(
         (server.address, trusting, ("speaks plain text",)),
     ):
         refused(run("feed", "ada", "--target", target, *options), target, *words)
+
+
+def test_a_state_gets_a_new_key_and_says_how_many_stay(run: Run, models: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    refused(run("rotate-key", "--state", state), str(state), "holds no signing.key")
+    with running_server(models, state):
+        pass
+    for flags, kept in (((), 1), ((), 2), (("--drop-earlier",), 0)):
+        outcome = run("rotate-key", "--state", state, *flags)
+        assert outcome.stdout == f"a new key signs from the next start; earlier keys that still verify: {kept}\n"

@@ -46,14 +46,14 @@ class Shop:
         # Nothing here outlives a power cut, so nothing needs to wait for the disk.
         clock, settings = Clock(), Settings(feed=FeedSettings(**feed), state=StateSettings(durability="process"))
         state = open_state(folder, settings.state, clock=clock)
-        return cls(bundle, state, clock, settings, build_feed(bundle, state, settings, clock))
+        return cls(bundle, state, clock, settings, build_feed(bundle, state, settings, clock, state.signing_keys()))
 
     def swap(self, bundle: Bundle, **feed: Any) -> None:
         """Serve another bundle or other settings on the same state."""
         self.bundle = bundle
         if feed:
             self.settings = self.settings.model_copy(update={"feed": FeedSettings(**feed)})
-        self.pages = build_feed(bundle, self.state, self.settings, self.clock)
+        self.pages = build_feed(bundle, self.state, self.settings, self.clock, self.state.signing_keys())
 
     def record(self, item_id: str, event_type: str = "view", user_id: str = "", session_id: str = "") -> None:
         """One event of this moment."""

@@ -97,7 +97,7 @@ def test_an_item_bought_before_is_offered_again_where_that_is_allowed(tmp_path: 
 
 
 def test_every_card_carries_a_receipt_of_its_place(shop: Shop) -> None:
-    signer = ReceiptSigner(shop.state.signing_key())
+    signer = ReceiptSigner(shop.state.signing_keys())
     first = shop.page("ada", 5)
     second = shop.page("ada", 5, first.next_page_token)
     for position, card in enumerate((*first.cards, *second.cards)):

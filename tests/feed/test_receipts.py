@@ -11,7 +11,7 @@ from recommender.feed.receipts import Attribution, ReceiptProblem, ReceiptSigner
 from recommender.types import DAY_MS
 from tests.worlds import NOW_MS
 
-SIGNER = ReceiptSigner(b"a key of at least sixteen bytes")
+SIGNER = ReceiptSigner([b"a key of at least sixteen bytes"])
 SHOWN = Attribution("request-1", NOW_MS, 7, "cooccurrence", "20250601T000000Z", 0.5)
 
 
@@ -69,7 +69,7 @@ def test_a_forged_receipt_is_bad(receipt: str) -> None:
 
 
 def test_a_receipt_of_another_key_is_bad() -> None:
-    stranger = ReceiptSigner(b"another key of sixteen bytes")
+    stranger = ReceiptSigner([b"another key of sixteen bytes"])
     receipt = stranger.issue(SHOWN, "pan", stranger.viewer("ada", ""))
     assert SIGNER.read(receipt, NOW_MS, "pan", "ada", "") is ReceiptProblem.BAD
 
@@ -82,3 +82,15 @@ def test_a_receipt_holds_no_readable_id() -> None:
 
 def test_request_ids_do_not_repeat() -> None:
     assert len({new_request_id() for _ in range(1_000)}) == 1_000
+
+
+def test_receipts_of_an_earlier_key_hold_in_every_respect() -> None:
+    rotated = ReceiptSigner([b"a new key of sixteen bytes", b"a key of at least sixteen bytes"])
+    for receipt, user_id, session_id in ((receipt_for("ada"), "ada", ""), (receipt_for("", "s1"), "ada", "s1")):
+        assert rotated.read(receipt, NOW_MS, "pan", user_id, session_id) == SHOWN
+        assert rotated.read(receipt, NOW_MS, "knife", user_id, session_id) is ReceiptProblem.OTHER_ITEM
+        assert rotated.read(receipt, NOW_MS + 8 * DAY_MS, "pan", user_id, session_id) is ReceiptProblem.EXPIRED
+        assert rotated.read(receipt, NOW_MS, "pan", "bob", "s2") is ReceiptProblem.BAD
+    fresh = rotated.issue(SHOWN, "pan", rotated.viewer("ada", ""))
+    assert SIGNER.read(fresh, NOW_MS, "pan", "ada", "") is ReceiptProblem.BAD
+    assert rotated.read(fresh, NOW_MS, "pan", "ada", "") == SHOWN

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.feed.sealing import Seal
+from recommender.feed.sealing import Seal, Seals
 
 KEY = b"a key of at least sixteen bytes"
 
@@ -42,3 +42,16 @@ def test_a_digest_stands_for_a_text_under_one_key() -> None:
     seal = Seal(KEY, "one")
     assert seal.digest("ada") == seal.digest("ada") != seal.digest("bob")
     assert seal.digest("ada") != Seal(KEY + b"!", "one").digest("ada")
+
+
+@given(st.binary(max_size=60))
+def test_the_first_key_closes_and_each_opens_under_its_own_digests(payload: bytes) -> None:
+    old, new = KEY, KEY + b"!"
+    seals = Seals([new, old], "one")
+    for key in (new, old):
+        opened = seals.open(Seal(key, "one").close(payload))
+        assert opened is not None
+        assert opened.payload == payload
+        assert opened.seal.digest("ada") == Seal(key, "one").digest("ada")
+    assert seals.first.close(payload) == Seal(new, "one").close(payload)
+    assert seals.open(Seal(KEY + b"?", "one").close(payload)) is None

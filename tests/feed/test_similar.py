@@ -54,7 +54,7 @@ def test_pages_follow_each_other_without_gaps_or_repeats(shop: Shop, page_size: 
 
 
 def test_cards_name_the_item_they_are_like_and_carry_a_receipt(shop: Shop) -> None:
-    signer = ReceiptSigner(shop.state.signing_key())
+    signer = ReceiptSigner(shop.state.signing_keys())
     for card in walk(shop, "item-iron-pan", "behavior", 2):
         assert card.sources == ("cooccurrence",)
         assert card.reason is not None

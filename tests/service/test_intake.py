@@ -28,7 +28,7 @@ def state(tmp_path: Path) -> Iterator[SqliteState]:
 
 @pytest.fixture
 def signer() -> ReceiptSigner:
-    return ReceiptSigner(b"k" * 32, WEEK_MS)
+    return ReceiptSigner([b"k" * 32], WEEK_MS)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_a_bad_receipt_costs_only_the_attribution_and_is_counted(
 ) -> None:
     receipt = {
         "garbage": "x" * 10_000,
-        "forged": receipt_for(ReceiptSigner(b"o" * 32, WEEK_MS), "item-1"),
+        "forged": receipt_for(ReceiptSigner([b"o" * 32], WEEK_MS), "item-1"),
         "expired": receipt_for(signer, "item-1", time_ms=NOW_MS - WEEK_MS - 1),
         "of somebody else": receipt_for(signer, "item-1", user_id="eve"),
     }[kind]

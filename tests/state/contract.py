@@ -211,9 +211,9 @@ class StateContract:
     """The whole."""
 
     def test_the_signing_key_is_one_for_all_and_for_ever(self, state: State, open_another: OpenState) -> None:
-        key = state.signing_key()
+        (key,) = state.signing_keys()
         assert len(key) == 32
-        assert open_another().signing_key() == key == state.signing_key()
+        assert open_another().signing_keys() == (key,) == state.signing_keys()
 
     def test_what_was_stored_outlives_its_process(self, state: State, open_another: OpenState) -> None:
         state.events.append([logged("apple", "ann")])

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from recommender.state.sqlite.embedded import SqliteState, open_state, pending_upgrade
 from recommender.state.sqlite.segments import SegmentLimits
+from recommender.state.sqlite.signing import rotate_state_keys
 
-__all__ = ["SegmentLimits", "SqliteState", "open_state", "pending_upgrade"]
+__all__ = ["SegmentLimits", "SqliteState", "open_state", "pending_upgrade", "rotate_state_keys"]

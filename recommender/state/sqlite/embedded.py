@@ -5,7 +5,7 @@ writer.lock    orders the committers of all processes
 snapshots/     append-only segments
 served/        append-only files
 numbers/       one array of item numbers per bundle
-signing.key    mode 0600
+signing.key    keys of tokens and receipts, mode 0600
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from recommender.state.sqlite.readers import Readers
 from recommender.state.sqlite.schema import check_header, connect_writer
 from recommender.state.sqlite.segments import SegmentLimits, SegmentStore
 from recommender.state.sqlite.served import ServedFiles
-from recommender.state.sqlite.signing import load_key
+from recommender.state.sqlite.signing import KEY_FILE, load_keys
 from recommender.state.sqlite.versions import SCHEMA_VERSION
 from recommender.types import DAY_MS
 
@@ -81,9 +81,9 @@ class SqliteState:
         """Transactions that this process committed: with many callers at once fewer than calls."""
         return self._committer.transactions
 
-    def signing_key(self) -> bytes:
-        """The key of tokens and receipts, 32 bytes from `signing.key`; made at first use, mode 0600."""
-        return load_key(self._path / "signing.key")
+    def signing_keys(self) -> tuple[bytes, ...]:
+        """Keys of tokens and receipts from `signing.key`, 32 bytes each; the first made at first use, mode 0600."""
+        return load_keys(self._path / KEY_FILE)
 
     def data_version(self) -> int:
         """A number that changes whenever this or another process committed events or item numbers."""
