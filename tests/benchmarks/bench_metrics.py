@@ -73,7 +73,7 @@ def main() -> None:
         bundle = open_bundle(models / str(current_version(models)), verify=False)
         settings = Settings(state=StateSettings(durability="process"))
         state = open_state(Path(name) / "state", settings.state, clock=clock_ms)
-        live = Live(build_feed(bundle, state, settings, clock_ms))
+        live = Live(build_feed(bundle, state, settings, clock_ms, state.signing_keys()))
         methods = {
             kind.__name__: _method(live, kind(np.zeros(ROW_WORDS), EventMarks(np.zeros(1 << 16, np.int64))))
             for kind in (IdleMeter, Meter)
