@@ -21,7 +21,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo test check format-check lint types imports protos-check buf protos docs format bench lock clean
+.PHONY: help env demo test check format-check lint types imports protos-check buf protos docs format crash bench lock clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -81,6 +81,9 @@ docs: $(STAMP) ## Write the settings table of recommender/README.md
 format: $(STAMP) ## Format the code and fix what ruff can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+crash: $(STAMP) ## Kill servers at 200 random moments and count what was lost (ARGS="--rounds 10 --seed 1")
+	$(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(STAMP) ## Run tests/benchmarks (one of them: make bench BENCHMARKS=bench_reading)
 	@for name in $(BENCHMARKS); do $(BIN)/python -m tests.benchmarks.$$name $(ARGS) || exit 1; done
