@@ -7,6 +7,7 @@ Times are int64 milliseconds since the epoch, UTC; `NO_TIME` marks a missing one
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
@@ -70,6 +71,7 @@ class Degradation(IntEnum):
     NO_RANKER = 2
     NO_STATE = 3
     FALLBACK = 4
+    FEWER_SOURCES = 5
 
 
 class ReasonType(IntEnum):
@@ -194,6 +196,7 @@ class FeedQuery:
         history: The user's or session's events, merged from bundle and state.
         hidden_rows: int32, rows that must not be shown to this user (offline: all that was touched).
         allowed: bool [n_items] or None for all; sources retrieve only these (offline: cold items).
+        deadline: When the answer is due, seconds of the pipeline's `perf_counter`; what takes too long is left out.
     """
 
     now_ms: int
@@ -204,6 +207,7 @@ class FeedQuery:
     history: History = field(default_factory=History.empty)
     hidden_rows: Rows = field(default_factory=lambda: np.empty(0, np.int32))
     allowed: Mask | None = None
+    deadline: float = math.inf
 
     def with_history(self, history: History) -> FeedQuery:
         """The same query with a history."""

@@ -133,6 +133,8 @@ def build_feed(
         similar_items=SimilarItems(bundle, catalogue, PageTokens(keys, "similar", token_ttl_ms), receipts, clock),
         served=state.served,
         clock=clock,
+        costs=pipeline.costs,
+        deadline_ms=settings.feed.deadline_ms,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recommender.types import Degradation
+
 Stage = Literal["history", "source", "merge", "filter", "rank", "rerank", "tail", "snapshot", "cut"]
 
 
@@ -41,6 +43,19 @@ class Funnel:
     def leave_out(self, stage: Stage, name: str) -> None:
         """Note a component that was left out to hold the deadline."""
         self.counts.append(StageCount(stage, name, 0, 0, 0.0, shed=True))
+
+    def degradations(self) -> tuple[Degradation, ...]:
+        """What was left out, in the order of the wire's numbers; empty where nothing was."""
+        shed = [count.stage for count in self.counts if count.shed]
+        found = set()
+        if "rank" in shed:
+            found.add(Degradation.NO_RANKER)
+        if any(count.shed or count.error for count in self.of("history")):
+            found.add(Degradation.NO_STATE)
+        if "source" in shed:
+            alone = all(count.shed for count in self.of("source"))
+            found.add(Degradation.FALLBACK if alone else Degradation.FEWER_SOURCES)
+        return tuple(sorted(found))
 
     def of(self, stage: Stage) -> list[StageCount]:
         """The counts of one stage, in the order they were taken."""

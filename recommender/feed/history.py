@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Final
+
 import numpy as np
 
 from recommender.bundle import Bundle
+from recommender.errors import StateError
 from recommender.feed.numbering import Numbering
 from recommender.kernels.history import merge_histories
 from recommender.state.protocols import EventLog
 from recommender.types import History, Rows
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class Histories:
@@ -26,6 +32,7 @@ class Histories:
         self._events = events
         self._numbering = numbering
         self._limit = limit
+        self._told = False
 
     def of(self, user_id: str, session_id: str) -> History:
         """The user's newest events, or the session's where there is no user; oldest first.
@@ -37,12 +44,27 @@ class Histories:
         if len(trained) and self._events.is_erased(user_id):
             trained = History.empty()
         live = self._live(user_id, session_id)
+        self._told = False
         if not len(live):
             return _newest(trained, self._limit)
         rows, types, times_ms = merge_histories(
             trained.item_rows, trained.event_types, trained.times_ms, live.item_rows, live.event_types, live.times_ms
         )
         return _newest(History(rows, types, times_ms), self._limit)
+
+    def trained(self, user_id: str) -> History:
+        """What the bundle alone knows of the user, for the moments in which the live log cannot be read."""
+        return _newest(self._bundle.history(user_id), self._limit)
+
+    def trained_hidden(self, user_id: str) -> Rows:
+        """The rows of the items that the user had hidden as far as the bundle knows."""
+        return self._bundle.hidden_rows(user_id)
+
+    def tell(self, error: StateError) -> None:
+        """Log that the live log cannot be read, once until it can be again."""
+        if not self._told:
+            self._told = True
+            _logger.error("feeds go on without live events", extra={"reason": str(error)})
 
     def hidden(self, user_id: str, session_id: str) -> Rows:
         """The rows of all items that the user, or the session where there is no user, ever hid, in any order."""

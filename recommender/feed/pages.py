@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from recommender.errors import RequestError
+from recommender.errors import RequestError, StateError
 from recommender.feed.catalogue import Catalogue
+from recommender.feed.costs import Costs
 from recommender.feed.cutting import Cut, PageCutter
 from recommender.feed.funnel import Funnel, Stage
 from recommender.feed.history import Histories
+from recommender.feed.pipeline import REST
 from recommender.feed.served import ServedPage
 from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import Snapshot, SnapshotShelf
@@ -19,12 +21,16 @@ from recommender.feed.taking import SnapshotTaker, without
 from recommender.feed.tokens import PageTokens, Place, binding_of, expired_error
 from recommender.feed.views import CardView, FeedPage, FeedRequest, Reason, SimilarMode, SimilarPage
 from recommender.state.protocols import ServedLog
-from recommender.types import Degradation, FeedQuery, Item
+from recommender.types import Degradation, FeedQuery, History, Item, Rows
 
 __all__ = ["CardView", "FeedPage", "FeedPages", "FeedRequest", "Reason", "SimilarMode", "SimilarPage"]
 
 DEFAULT_PAGE_SIZE: Final = 20
 MAX_PAGE_SIZE: Final = 100
+#: Share of a deadline that is planned with; the rest is for the way back.
+_USABLE: Final = 0.9
+HISTORY: Final = "history"
+_CAN_BE_LEFT_OUT: Final = frozenset({"source", "rank", HISTORY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +47,9 @@ class FeedPages:
         similar_items: Answers for single items.
         served: Notes what was shown.
         clock: Milliseconds since the epoch.
-        perf_counter: Seconds, for the funnel's timings.
+        costs: What the parts of a page lately took; the pipeline's own.
+        deadline_ms: Assumed where a client sets none.
+        perf_counter: Seconds, for timings and deadlines; the pipeline's own.
     """
 
     catalogue: Catalogue
@@ -53,6 +61,8 @@ class FeedPages:
     similar_items: SimilarItems
     served: ServedLog
     clock: Callable[[], int]
+    costs: Costs
+    deadline_ms: int
     perf_counter: Callable[[], float] = time.perf_counter
 
     def page(self, request: FeedRequest) -> FeedPage:
@@ -65,11 +75,20 @@ class FeedPages:
         binding = _binding(request)
         now_ms = self.clock()
         place = self.tokens.read(request.page_token, binding, now_ms) if request.page_token else Place()
-        funnel, started = Funnel(), self.perf_counter()
-        history = self.histories.of(request.user_id, request.session_id)
-        hidden = self.histories.hidden(request.user_id, request.session_id)
-        started = self._lap(funnel, "history", 0, len(history), started)
-        query = FeedQuery(now_ms, request.user_id, request.session_id, request.context, request.filter, history, hidden)
+        funnel, began = Funnel(), self.perf_counter()
+        deadline = began + _USABLE * (self.deadline_ms if request.deadline_ms is None else request.deadline_ms) / 1_000
+        history, hidden = self._past(request, deadline, funnel)
+        query = FeedQuery(
+            now_ms,
+            request.user_id,
+            request.session_id,
+            request.context,
+            request.filter,
+            history,
+            hidden,
+            deadline=deadline,
+        )
+        started = self.perf_counter()
         if request.page_token:
             snapshot = self._kept(place)
             started = self._lap(funnel, "snapshot", 0, len(snapshot), started)
@@ -87,11 +106,12 @@ class FeedPages:
             next_page_token=token,
             request_id=snapshot.request_id,
             model_version=snapshot.model_version,
-            degradations=(Degradation.FULL,),
+            degradations=tuple(sorted({*snapshot.degradations, *funnel.degradations()})) or (Degradation.FULL,),
             relaxations=snapshot.relaxations,
             funnel=funnel,
         )
         self._note(snapshot, cut, place, query)
+        self._learn(funnel, self.perf_counter() - began)
         return page
 
     def similar(self, item_id: str, mode: SimilarMode, page_size: int, page_token: str) -> SimilarPage:
@@ -106,6 +126,36 @@ class FeedPages:
         """All that is known of an item, None where it is not in the catalogue."""
         row = self.catalogue.row(item_id)
         return self.catalogue.item(row) if row >= 0 else None
+
+    def _past(self, request: FeedRequest, deadline: float, funnel: Funnel) -> tuple[History, Rows]:
+        """What the user did and hid; where live events cannot be read in time, or at all, as far as the bundle knows.
+
+        What was hidden is read however late it is, since a filter needs it.
+        """
+        user_id, session_id, started = request.user_id, request.session_id, self.perf_counter()
+        try:
+            if self.costs.fits(HISTORY, deadline - started, reserve=REST):
+                history = self.histories.of(user_id, session_id)
+            else:
+                history = self.histories.trained(user_id)
+                funnel.leave_out(HISTORY, HISTORY)
+                self.costs.shrink(HISTORY)
+            hidden = self.histories.hidden(user_id, session_id)
+        except StateError as error:
+            self.histories.tell(error)
+            history, hidden = self.histories.trained(user_id), self.histories.trained_hidden(user_id)
+            funnel.add(HISTORY, HISTORY, 0, len(history), self.perf_counter() - started, type(error).__name__)
+            return history, hidden
+        self._lap(funnel, HISTORY, 0, len(history), started)
+        return history, hidden
+
+    def _learn(self, funnel: Funnel, seconds: float) -> None:
+        """Note what the parts took that can be left out, and what all else did."""
+        for count in funnel.counts:
+            if count.stage in _CAN_BE_LEFT_OUT and not count.shed:
+                self.costs.note(count.name, count.seconds)
+                seconds -= count.seconds
+        self.costs.note(REST, seconds)
 
     def _lap(self, funnel: Funnel, stage: Stage, n_in: int, n_out: int, started: float) -> float:
         """Note a stage that began at `started`; the moment it ended."""

@@ -1,23 +1,33 @@
 """The way of a query through the stages: the only loop over components.
 
 retrieve -> merge -> filter -> rank -> rerank -> tail
+
+Before a source or the ranker runs, the loop looks at what it lately took and at what is left of the query's time. What
+does not fit is left out and told: the ranker first, then the slowest sources, at last all of them, which leaves the
+tail. Filters always run. Nothing that began is ever cut off.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from recommender.feed.costs import Costs
 from recommender.feed.funnel import Funnel
+from recommender.feed.rankers.reciprocal_rank import ReciprocalRankRanker
 from recommender.feed.stages import EvidenceKind, Filter, Ranker, Reranker, Source
 from recommender.kernels.membership import contains
 from recommender.kernels.merge import merge_sources
 from recommender.types import Candidates, FeedQuery, Mask, Rows, Scores, Slate, SourceResult
 
+#: Name of what every request has to do whatever is left out: filters, slate, snapshot, cards.
+REST: Final = "rest"
 _logger = logging.getLogger(__name__)
 
 
@@ -31,7 +41,11 @@ class Pipeline:
         reranker: Orders it.
         tail: int32 [n_items], all rows, the most popular first; fills what the ranked candidates leave open.
         source_limit: Rows that each source may retrieve.
-        perf_counter: Seconds, for the funnel's timings.
+        stand_in: Ranks where there is no time for the ranker.
+        perf_counter: Seconds, for the funnel's timings and the query's deadline.
+
+    Attributes:
+        costs: What sources, the ranker and, by `REST`, all else lately took.
     """
 
     def __init__(
@@ -43,11 +57,14 @@ class Pipeline:
         tail: Rows,
         *,
         source_limit: int = 200,
+        stand_in: Ranker | None = None,
         perf_counter: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._sources = tuple(sources)
         self._filters = tuple(filters)
         self._ranker = ranker
+        self._stand_in = stand_in or ReciprocalRankRanker()
+        self.costs = Costs()
         self.reranker = reranker
         self._tail = tail
         self._source_limit = source_limit
@@ -61,10 +78,11 @@ class Pipeline:
         """The slate of at most k rows, fewer only where fewer can be shown, and what happened on the way."""
         funnel = Funnel() if funnel is None else funnel
         candidates = self._filtered(query, self._merged(self._retrieved(query, funnel), funnel), funnel)
-        scores = self._scored(query, candidates, funnel)
+        ranker = self._ranker_in_time(query, candidates, funnel)
+        scores = self._scored(query, candidates, ranker, funnel)
         order, propensities = self._ordered(query, candidates, scores, k, funnel)
         tail = self._tail_beyond(query, candidates.rows[order], k - len(order), funnel)
-        return self._slate(query, candidates, scores, order, propensities, tail), funnel
+        return self._slate(query, candidates, ranker, scores, order, propensities, tail), funnel
 
     def candidates(self, query: FeedQuery) -> Candidates:
         """What can be ranked for a query: retrieved, merged, filtered; the ranker's examples come from here."""
@@ -84,7 +102,11 @@ class Pipeline:
 
     def _retrieved(self, query: FeedQuery, funnel: Funnel) -> list[SourceResult]:
         results = []
-        for source in self._sources:
+        for place, source in enumerate(self._sources):
+            if not self._has_time(query, source.name, self.sources[place + 1 :]):
+                funnel.leave_out("source", source.name)
+                results.append(SourceResult.empty())
+                continue
             started, error = self._seconds(), ""
             try:
                 result = source.retrieve(query, self._source_limit)
@@ -93,6 +115,15 @@ class Pipeline:
             funnel.add("source", source.name, 0, len(result.rows), self._seconds() - started, error)
             results.append(result)
         return results
+
+    def _has_time(self, query: FeedQuery, name: str, among: tuple[str, ...] = ()) -> bool:
+        if query.deadline == math.inf:
+            return True
+        left = query.deadline - self._seconds()
+        if self.costs.fits(name, left, among=among, reserve=REST):
+            return True
+        self.costs.shrink(name)
+        return False
 
     def _told(self, source: str, failure: Exception) -> str:
         """The failure as text; each kind of failure of a source is logged once."""
@@ -118,10 +149,18 @@ class Pipeline:
         mask = self.keep(query, candidates.rows, funnel)
         return candidates if mask.all() else candidates.take(mask)
 
-    def _scored(self, query: FeedQuery, candidates: Candidates, funnel: Funnel) -> Scores:
+    def _ranker_in_time(self, query: FeedQuery, candidates: Candidates, funnel: Funnel) -> Ranker:
+        # The ranker goes first: where a source had to go there is no ranker either, nor did it learn without that one.
+        shed = any(count.shed for count in funnel.of("source"))
+        if not len(candidates) or (not shed and self._has_time(query, self._ranker.name)):
+            return self._ranker
+        funnel.leave_out("rank", self._ranker.name)
+        return self._stand_in
+
+    def _scored(self, query: FeedQuery, candidates: Candidates, ranker: Ranker, funnel: Funnel) -> Scores:
         started, n = self._seconds(), len(candidates)
-        scores = self._ranker.score(query, candidates) if n else np.empty(0, np.float32)
-        funnel.add("rank", self._ranker.name, n, len(scores), self._seconds() - started)
+        scores = ranker.score(query, candidates) if n else np.empty(0, np.float32)
+        funnel.add("rank", ranker.name, n, len(scores), self._seconds() - started)
         return scores
 
     def _ordered(
@@ -150,6 +189,7 @@ class Pipeline:
         self,
         query: FeedQuery,
         candidates: Candidates,
+        ranker: Ranker,
         scores: Scores,
         order: npt.NDArray[np.intp],
         propensities: Scores,
@@ -159,7 +199,7 @@ class Pipeline:
         present = candidates.source_ranks[order] >= 0
         leads = np.empty(0, np.int8)
         if n_ranked:
-            contributions = self._ranker.contributions(query, candidates)[order]
+            contributions = ranker.contributions(query, candidates)[order]
             leads = np.where(present, contributions, -np.inf).argmax(axis=1).astype(np.int8)
         return Slate(
             rows=np.concatenate((candidates.rows[order], tail)),

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from recommender.errors import StateFullError
+from recommender.errors import StateError
 from recommender.feed.records import pack, unpack
 from recommender.feed.stages import EvidenceKind
 from recommender.state.protocols import Numbers, SnapshotStore
-from recommender.types import Mode, Relaxation, Scores
+from recommender.types import Degradation, Mode, Relaxation, Scores
 
 _VERSION: Final = 1
 _DTYPES: Final = (np.int64, np.int64, np.float32, np.float32, np.uint32, np.int8)
@@ -27,6 +27,7 @@ class Snapshot:
         request_id: The request that took it.
         model_version: The bundle that ordered it.
         mode: Whether recent purchases were hidden.
+        degradations: What was left out when it was taken.
         relaxations: Parts of the request's filter that were dropped.
         sources: Names behind the bits of `source_masks`.
         evidence_kinds: What `evidence` means, per source.
@@ -42,6 +43,7 @@ class Snapshot:
     request_id: str
     model_version: str
     mode: Mode
+    degradations: tuple[Degradation, ...]
     relaxations: tuple[Relaxation, ...]
     sources: tuple[str, ...]
     evidence_kinds: tuple[EvidenceKind, ...]
@@ -69,6 +71,7 @@ class Snapshot:
             "sources": self.sources,
             "kinds": self.evidence_kinds,
             "categories": self.categories,
+            "degradations": self.degradations,
         }
         columns = (
             self.item_numbers,
@@ -91,6 +94,7 @@ class Snapshot:
             header["request"],
             header["model"],
             Mode(header["mode"]),
+            tuple(map(Degradation, header.get("degradations", ()))),
             tuple(map(Relaxation, header["relaxations"])),
             tuple(header["sources"]),
             tuple(header["kinds"]),
@@ -132,12 +136,12 @@ class SnapshotShelf:
             now_ms: The clock's time.
 
         Returns:
-            None where the disk is full: the feed then ends with this page instead of failing.
+            None where the disk is full or the state fails: the feed then ends with this page instead of failing.
         """
         expires_ms = now_ms + self._ttl_ms + 1
         try:
             if locator and self._store.extend(locator, expires_ms):
                 return locator
             return self._store.put(snapshot.encode(), expires_ms, owner)
-        except StateFullError:
+        except StateError:
             return None

@@ -56,6 +56,7 @@ class SnapshotTaker:
             request_id=new_request_id(),
             model_version=self._model_version,
             mode=self._mode,
+            degradations=funnel.degradations(),
             relaxations=relaxations,
             sources=self._pipeline.sources,
             evidence_kinds=self._pipeline.evidence_kinds,

@@ -39,7 +39,7 @@ COMPONENTS: Final = (
     ("merge", "merge"),
     *(("filter", name) for name in ("allowed", "available", "query", "hidden", "recent_purchase", OTHER)),
     *(("rank", name) for name in ("logistic", "single_source", "trees", "reciprocal_rank", OTHER)),
-    *(("rerank", name) for name in ("score_order", "mmr", OTHER)),
+    *(("rerank", name) for name in ("score_order", "diverse_order", OTHER)),
     *((stage, stage) for stage in ("tail", "snapshot", "cut", "encode")),
 )
 REJECTIONS: Final = (

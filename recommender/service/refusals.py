@@ -91,6 +91,7 @@ class Refusals:
         def guarded(data: bytes, context: grpc.ServicerContext) -> bytes:
             started = self._meter.seconds()
             try:
+                check_in_time(context.time_remaining())
                 reply = answer(data, context)
             except Exception as error:  # noqa: BLE001  # the outermost frame of a request: nothing may leak past it
                 self._refuse(method, error, context, lambda: persons_in(request_type, data), started)
@@ -141,6 +142,17 @@ class Refusals:
             refusal = RequestError("INTERNAL", "INTERNAL", said)
         self._meter.answered(method, refusal.code, self._meter.seconds() - started)
         context.abort_with_status(to_status(refusal, request_id))
+
+
+def check_in_time(seconds_left: float) -> None:
+    """Refuse a request whose deadline passed before anybody could look at it.
+
+    Raises:
+        RequestError: DEADLINE_PASSED.
+    """
+    if seconds_left <= 0:
+        said = "the deadline passed while the request waited; send it again after a pause, with more time"
+        raise RequestError("DEADLINE_EXCEEDED", "DEADLINE_PASSED", said)
 
 
 def _refusal_of(method: str, error: Exception) -> RequestError | None:

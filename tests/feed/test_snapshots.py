@@ -13,7 +13,7 @@ from recommender.config import StateSettings
 from recommender.errors import StateFullError
 from recommender.feed.snapshots import Snapshot, SnapshotShelf, is_kind
 from recommender.state.sqlite import SqliteState, open_state
-from recommender.types import Mode, Relaxation
+from recommender.types import Degradation, Mode, Relaxation
 from tests.feed.shops import Clock
 from tests.worlds import NOW_MS
 
@@ -25,6 +25,7 @@ def snapshot_of(n: int) -> Snapshot:
         request_id="request-1",
         model_version="v1",
         mode=Mode.DISCOVER,
+        degradations=(Degradation.NO_RANKER, Degradation.NO_STATE),
         relaxations=(Relaxation.PRICE,),
         sources=("als", "popularity_category"),
         evidence_kinds=("item", "category"),

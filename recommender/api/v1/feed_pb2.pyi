@@ -74,17 +74,29 @@ class _DegradationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Degradati
     DEGRADATION_UNSPECIFIED: _Degradation.ValueType  # 0
     DEGRADATION_FULL: _Degradation.ValueType  # 1
     DEGRADATION_NO_RANKER: _Degradation.ValueType  # 2
+    """The order is that of the sources' lists, without the ranker. The first to go."""
     DEGRADATION_NO_STATE: _Degradation.ValueType  # 3
+    """What the user did since the model was trained is not known to this reply."""
     DEGRADATION_FALLBACK: _Degradation.ValueType  # 4
+    """Popularity alone. The last to go."""
+    DEGRADATION_FEWER_SOURCES: _Degradation.ValueType  # 5
+    """The slowest sources did not take part; they go after the ranker."""
 
 class Degradation(_Degradation, metaclass=_DegradationEnumTypeWrapper):
-    """What was left out of a reply to hold its deadline. FULL stands alone: nothing was."""
+    """What was left out of a reply to hold its deadline. FULL stands alone: nothing was. A page that continues a snapshot
+    says what was left out when that was taken.
+    """
 
 DEGRADATION_UNSPECIFIED: Degradation.ValueType  # 0
 DEGRADATION_FULL: Degradation.ValueType  # 1
 DEGRADATION_NO_RANKER: Degradation.ValueType  # 2
+"""The order is that of the sources' lists, without the ranker. The first to go."""
 DEGRADATION_NO_STATE: Degradation.ValueType  # 3
+"""What the user did since the model was trained is not known to this reply."""
 DEGRADATION_FALLBACK: Degradation.ValueType  # 4
+"""Popularity alone. The last to go."""
+DEGRADATION_FEWER_SOURCES: Degradation.ValueType  # 5
+"""The slowest sources did not take part; they go after the ranker."""
 Global___Degradation: _TypeAlias = Degradation  # noqa: Y015
 
 class _ReasonType:
