@@ -163,6 +163,40 @@ def export_events(
     typer.echo(", ".join(f"{count:,} {name}" for name, count in counts.items()) + f" written to {out}")
 
 
+@app.command()
+def backup(
+    state: State,
+    out: Annotated[Path, typer.Option(help="New folder to write the backup into.", show_default=False)],
+) -> None:
+    """Copy a state while the server runs and writes: events, item numbers, served records, key. The copy is checked.
+
+    Lists that sessions page through are left out: after a restore, their page tokens are answered PAGE_TOKEN_EXPIRED.
+    """
+    from recommender.service.clock import clock_ms
+    from recommender.state.sqlite import back_up
+
+    written = back_up(state, out, clock_ms())
+    typer.echo(f"{written.events:,} events in {len(written.files)} files, every byte of them checked, written to {out}")
+
+
+@app.command()
+def restore(
+    source: Annotated[Path, typer.Option("--from", help="Folder that `backup` wrote.", show_default=False)],
+    state: State,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Rename a state that stands there to make room; nothing is removed.")
+    ] = False,
+) -> None:
+    """Make a state of a backup, for a server that is not running. Users erased since are erased again."""
+    from recommender.service.clock import clock_ms
+    from recommender.state.sqlite import restore as restore_state
+
+    restored = restore_state(source, state, clock_ms, replace=replace)
+    typer.echo(f"{restored.backup.events:,} events restored to {state}")
+    if restored.former is not None:
+        typer.echo(f"what stood there is now {restored.former}; {restored.erased_since} users erased since are erased")
+
+
 @app.command("rotate-key")
 def rotate_key(
     state: State,

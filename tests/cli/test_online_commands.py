@@ -18,7 +18,18 @@ from tests.cli.conftest import Run, refused
 from tests.servers import COMMAND, ROOT, RunningServer, running_server
 from tests.worlds import NOW_MS, write_tiny_models
 
-COMMANDS = ["serve", "feed", "send-events", "export-events", "rotate-key", "models", "models list", "models show"]
+COMMANDS = [
+    "serve",
+    "feed",
+    "send-events",
+    "export-events",
+    "backup",
+    "restore",
+    "rotate-key",
+    "models",
+    "models list",
+    "models show",
+]
 OF_TRAINING = ["train", "evaluate", "demo"]
 NOWHERE = "127.0.0.1:1"
 

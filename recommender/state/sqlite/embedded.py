@@ -2,6 +2,7 @@
 
 events.db      event log, actors and item numbers (SQLite, WAL)
 writer.lock    orders the committers of all processes
+open.lock      held by all who have the state open
 snapshots/     append-only segments
 served/        append-only files
 numbers/       one array of item numbers per bundle
@@ -23,18 +24,17 @@ from recommender.state.sqlite.committer import Committer
 from recommender.state.sqlite.erased import all_erased
 from recommender.state.sqlite.events import REMOVAL_ROWS, SqliteEventLog
 from recommender.state.sqlite.failures import from_os
-from recommender.state.sqlite.locks import locked
+from recommender.state.sqlite.locks import OPEN_LOCK, held_together, locked
 from recommender.state.sqlite.numbers import SqliteItemNumbers
 from recommender.state.sqlite.people import People, Stores
 from recommender.state.sqlite.readers import Readers
-from recommender.state.sqlite.schema import check_header, connect_writer
+from recommender.state.sqlite.schema import EVENT_FILE, check_header, connect_writer
 from recommender.state.sqlite.segments import SegmentLimits, SegmentStore
 from recommender.state.sqlite.served import ServedFiles
 from recommender.state.sqlite.signing import KEY_FILE, load_keys
 from recommender.state.sqlite.versions import SCHEMA_VERSION
 from recommender.types import DAY_MS
 
-EVENT_FILE: Final = "events.db"
 #: An event_id must be remembered for at least so long.
 MIN_RETENTION_DAYS: Final = 30
 
@@ -58,6 +58,7 @@ class SqliteState:
         database, lock = path / EVENT_FILE, path / "writer.lock"
         check_header(database)  # before anything is made beside a file that is not ours
         with contextlib.ExitStack() as opened:
+            opened.enter_context(held_together(path / OPEN_LOCK))
             with locked(lock):
                 connection = connect_writer(database, settings.durability)
             opened.callback(connection.close)
@@ -113,6 +114,10 @@ class SqliteState:
     def erased(self) -> ErasedHashes:
         """All users who were removed."""
         return all_erased(self._readers.fetch)
+
+    def remember_erased(self, erased: ErasedHashes) -> None:
+        """Take over the memory of removed users from another life of this state; one with another salt says nothing."""
+        self._people.remember(erased)
 
     def close(self) -> None:
         """Flush and release; safe to call twice."""

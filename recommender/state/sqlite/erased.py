@@ -34,8 +34,13 @@ def all_erased(fetch: Fetch) -> ErasedHashes:
 
 def remember(connection: sqlite3.Connection, user_id: str, now_ms: int) -> None:
     """Note that a user was removed, inside a transaction that the caller began."""
-    salt = _salt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
-    connection.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (keyed_hash(user_id, salt), now_ms))
+    row = (keyed_hash(user_id, salt_of(connection)), now_ms)
+    connection.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", row)
+
+
+def salt_of(connection: sqlite3.Connection) -> bytes:
+    """The salt that all hashes of this state are made with."""
+    return _salt(lambda sql, parameters: connection.execute(sql, parameters).fetchall())
 
 
 def _salt(fetch: Fetch) -> bytes:

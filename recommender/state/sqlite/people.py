@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from recommender.state.protocols import Removed, UserRecords
+from recommender.state.protocols import ErasedHashes, Removed, UserRecords
 from recommender.state.sqlite.committer import Committer
-from recommender.state.sqlite.erased import remember
+from recommender.state.sqlite.erased import remember, salt_of
 from recommender.state.sqlite.events import SqliteEventLog
 from recommender.state.sqlite.failures import from_sqlite
 from recommender.state.sqlite.locks import locked
@@ -79,6 +79,16 @@ class People:
         snapshots += stores.snapshots.remove_owned(owners)
         served += stores.served.remove_owned(owners)
         return Removed(events, len(sessions), snapshots, served, self._scrub())
+
+    def remember(self, erased: ErasedHashes) -> None:
+        """Add hashes made with the salt of this state; others are passed over."""
+        rows = [(user_hash, self._clock()) for user_hash in erased.hashes]
+
+        def work(connection: sqlite3.Connection) -> None:
+            if erased.salt == salt_of(connection):
+                connection.executemany("INSERT OR IGNORE INTO erased VALUES (?, ?)", rows)
+
+        self._committer.submit(work, len(rows))
 
     def _scrub(self) -> bool:
         """Empty the write-ahead log, which holds pages as they were; False where a reader keeps it for longer."""

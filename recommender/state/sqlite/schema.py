@@ -14,6 +14,7 @@ from recommender.state.sqlite.failures import from_os, from_sqlite
 from recommender.state.sqlite.versions import APPLICATION_ID, SCHEMA_VERSION, bring_up
 from recommender.types import UNKNOWN_EVENT_TYPE
 
+EVENT_FILE: Final = "events.db"
 BUSY_TIMEOUT_MS: Final = 10_000
 
 USER: Final = 0

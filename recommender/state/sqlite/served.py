@@ -170,8 +170,13 @@ class ServedFiles:
         frames.write_whole(descriptor, _MAGIC, 0)
         self._end = len(_MAGIC)
 
+    @staticmethod
+    def files_in(folder: Path) -> list[Path]:
+        """The served files of all processes, in the order of their beginning."""
+        return sorted(path for path in folder.glob("*-*.log") if path.name.split("-")[0].isdigit())
+
     def _files(self) -> list[Path]:
-        return sorted(path for path in self._folder.glob("*-*.log") if path.name.split("-")[0].isdigit())
+        return self.files_in(self._folder)
 
 
 def _begun_ms(path: Path) -> int:
