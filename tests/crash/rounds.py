@@ -135,6 +135,9 @@ class Crashes:
         return self._server
 
     def _start(self) -> RunningServer:
+        live = current_version(self._models)
+        assert live is not None
+        remove_old_versions(self._models, list_versions(self._models), live, keep=3)
         log = self._folder / f"server-{time.monotonic_ns()}.log"
         durability = self._rng.choice(("disk", "process"))
         command = [sys.executable, "-m", "tests.crash.serve", str(self._models), str(self._state)]
@@ -198,9 +201,6 @@ class Crashes:
                 time.sleep(self._rng.random() * 0.02)
                 publisher.kill()
             assert publisher.wait(PATIENCE_SECONDS) in {-signal.SIGKILL, 0 if not fatal else -signal.SIGKILL}
-        live = current_version(self._models)
-        assert live is not None
-        remove_old_versions(self._models, list_versions(self._models), live, keep=3)
 
     def _comes_up(self) -> bool:
         """Whether every worker lives, and a new connection gets a feed."""
