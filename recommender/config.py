@@ -56,7 +56,12 @@ class ServerSettings(_Section):
     workers: int = Field(1, ge=1, le=256, description="Worker processes that share the port.")
     threads: int = Field(2, ge=1, le=64, description="Request threads per worker.")
     max_request_bytes: int = Field(1_310_720, ge=1_024, description="Larger messages are refused by gRPC itself.")
-    max_concurrent_requests: int = Field(256, ge=1, description="Per worker; more are refused RESOURCE_EXHAUSTED.")
+    max_concurrent_requests: int = Field(
+        256,
+        ge=1,
+        description="Under way or waiting, per worker, feeds and others each; more, or what would wait too long, "
+        "are refused SERVER_BUSY.",
+    )
     drain: Seconds = Field(10.0, description="How long SIGTERM waits for requests under way.")
     metrics_listen: str = Field(
         "", description="Host and port of /metrics over HTTP, such as 127.0.0.1:9464; empty for none, port 0 picks one."

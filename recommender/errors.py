@@ -66,12 +66,14 @@ class RequestError(WindowshopError):
         reason: ErrorInfo reason in UPPER_SNAKE, such as `PAGE_TOKEN_EXPIRED`.
         message: What was got, what was wanted, what to do next.
         violations: (field path, description) pairs; at most 20 are sent.
+        retry_seconds: How long to wait before sending it again, 0 where that is not said.
     """
 
     code: str
     reason: str
     message: str
     violations: list[tuple[str, str]] = field(default_factory=list)
+    retry_seconds: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"

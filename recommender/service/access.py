@@ -9,8 +9,8 @@ import grpc
 
 from recommender.errors import RequestError
 from recommender.service.access_tokens import AccessTokens
+from recommender.service.admission import refusing
 from recommender.service.meter import Meter
-from recommender.service.refusals import to_status
 from recommender.service.roles import OPEN, ROLES, Role
 
 _SCHEME: Final = "bearer "
@@ -41,7 +41,7 @@ class Gate(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its 
         if refusal is None:
             return handler
         self._meter.refused(handler_call_details.method.rpartition("/")[2], refusal.code)
-        return _refusing(refusal)
+        return refusing(refusal)
 
     def _refusal(self, details: _Details) -> RequestError | None:
         method = details.method
@@ -75,11 +75,3 @@ def _wrong_role(role: Role, roles: frozenset[Role]) -> RequestError:
     wanted = " or ".join(each for each in Role if each in roles)
     said = f"a token of the role {role} may not call this method; use one of the role {wanted}"
     return RequestError("PERMISSION_DENIED", "ROLE_MISSING", said)
-
-
-def _refusing(refusal: RequestError) -> _Handler:
-    def refuse(_: object, context: grpc.ServicerContext) -> bytes:
-        context.abort_with_status(to_status(refusal))
-
-    # As a stream, whatever the method is: for a single request a thread would wait until the stranger sent it.
-    return grpc.stream_unary_rpc_method_handler(refuse)

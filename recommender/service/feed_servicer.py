@@ -8,8 +8,10 @@ from typing import Final
 import grpc
 
 from recommender.feed.pages import FeedPages
+from recommender.service.bounded_pool import BoundedPool
 from recommender.service.meter import Meter
 from recommender.service.page_bytes import feed_bytes, similar_bytes
+from recommender.service.refusals import check_in_time
 from recommender.service.wire import feed_request, similar_request
 
 # gRPC gives the time to a deadline centuries away where the client set none.
@@ -29,23 +31,29 @@ class FeedServicer:
     Args:
         live: Read anew by every request.
         meter: Counts pages.
+        pool: Whose threads call; it knows how long a request waited.
     """
 
-    def __init__(self, live: Live, meter: Meter) -> None:
+    def __init__(self, live: Live, meter: Meter, pool: BoundedPool) -> None:
         self._live = live
         self._meter = meter
+        self._pool = pool
 
     def get_feed(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """One page of a feed: GetFeedRequest to GetFeedResponse."""
+        pages, waited = self._live.pages, self._pool.waited()
         remaining = context.time_remaining()
-        deadline_ms = None if remaining > _NO_DEADLINE_SECONDS else int(remaining * 1_000)
-        request, pages = feed_request(data, deadline_ms), self._live.pages
+        if remaining > _NO_DEADLINE_SECONDS:
+            remaining = pages.deadline_ms / 1_000 - waited
+            check_in_time(remaining)
+        self._pool.expect(remaining + waited)
+        request = feed_request(data, int(remaining * 1_000))
         owner = request.user_id or request.session_id
         mark = 0 if request.page_token else self._meter.waits(owner)
         page = pages.page(request)
-        started = self._meter.seconds()
+        encoding = self._meter.seconds()
         reply = feed_bytes(page)
-        self._meter.page(page, self._meter.seconds() - started, owner, mark)
+        self._meter.page(page, waited, self._meter.seconds() - encoding, owner, mark)
         self._meter.dropped(pages.served.dropped)
         return reply
 

@@ -93,7 +93,7 @@ LATENCY: Final = Measure(
     _REQUEST_SECONDS,
 )
 WAITING: Final = Measure(
-    "queue_seconds", "From the arrival of a request to the first look at it.", (), ((),), _REQUEST_SECONDS
+    "queue_seconds", "From the arrival of a feed's request to the first look at it.", (), ((),), _REQUEST_SECONDS
 )
 STAGES: Final = Measure(
     "stage_seconds", "Of one component in one feed.", ("stage", "component"), COMPONENTS, _FINE_SECONDS

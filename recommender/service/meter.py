@@ -104,17 +104,19 @@ class Meter:
         """Whether an event of this user or session waits for its feed: to be asked before the history is read."""
         return self._marks.find(owner) if owner else 0
 
-    def page(self, page: FeedPage, encode_seconds: float, owner: str, mark: int) -> None:
+    def page(self, page: FeedPage, waited: float, encode_seconds: float, owner: str, mark: int) -> None:
         """Count a page of a feed: its funnel, what was left out, and whether it was the first to reflect an event.
 
         Args:
             page: As it was answered.
+            waited: Seconds until a thread looked at the request.
             encode_seconds: What its bytes took.
             owner: The user, or the session of an anonymous one.
             mark: What `waits` gave before; 0 also where the page goes on an older snapshot.
         """
         added = Additions()
         self._funnel(page, encode_seconds, added)
+        added.observe(measures.WAITING, waited)
         added.count(measures.CARDS, by=len(page.cards))
         for degradation in page.degradations:
             added.places.append(_DEGRADED[degradation])

@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 def to_status(error: RequestError, request_id: str = "") -> grpc.Status:
-    """The status of a refused request: ErrorInfo, BadRequest where fields are at fault, RequestInfo where given."""
+    """The status of a refused request: ErrorInfo; BadRequest, RetryInfo and RequestInfo where they apply."""
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)]
     if error.violations:
         details.append(
@@ -45,6 +45,10 @@ def to_status(error: RequestError, request_id: str = "") -> grpc.Status:
                 ]
             )
         )
+    if error.retry_seconds:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMicroseconds(int(error.retry_seconds * 1_000_000))
+        details.append(retry)
     if request_id:
         details.append(error_details_pb2.RequestInfo(request_id=request_id))
     status = status_pb2.Status(

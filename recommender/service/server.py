@@ -16,6 +16,8 @@ from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2
 from recommender.config import ServerSettings
 from recommender.errors import ConfigurationError
 from recommender.service.access import Gate
+from recommender.service.admission import Admission
+from recommender.service.bounded_pool import BoundedPool
 from recommender.service.catalog_servicer import CatalogServicer
 from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
@@ -32,15 +34,17 @@ SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE)
 # Threads that wait, for the disk or for a client: they cost memory, not CPU.
 _WAITING_THREADS: Final = 16
 _STREAM_THREADS: Final = 16
+#: As many streams again may wait for one of those to end.
+_STREAMS: Final = 2 * _STREAM_THREADS
 
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
     """Threads by what they do, so that a feed never waits behind a disk or a slow stream."""
 
-    feeds: ThreadPoolExecutor
-    waiting: ThreadPoolExecutor
-    streams: ThreadPoolExecutor
+    feeds: BoundedPool
+    waiting: BoundedPool
+    streams: BoundedPool
 
 
 class WorkerServer:
@@ -64,19 +68,19 @@ class WorkerServer:
         settings: ServerSettings,
         meter: Meter,
     ) -> None:
+        most = settings.max_concurrent_requests
         self._pools = _Pools(
-            ThreadPoolExecutor(settings.threads, "feed"),
-            ThreadPoolExecutor(_WAITING_THREADS, "waiting"),
-            ThreadPoolExecutor(_STREAM_THREADS, "stream"),
+            BoundedPool(settings.threads, "feed", most, live.pages.deadline_ms / 1_000),
+            BoundedPool(_WAITING_THREADS, "waiting", most),
+            BoundedPool(_STREAM_THREADS, "stream", _STREAMS),
         )
         self._server = grpc.server(
             self._pools.waiting,
-            interceptors=[gate],
+            interceptors=[Admission(self._pools.waiting, meter), gate],
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", settings.max_request_bytes),
             ],
-            maximum_concurrent_rpcs=settings.max_concurrent_requests,
         )
         self._server.add_generic_rpc_handlers(tuple(_handlers(live, intake, refusals, self._pools, meter)))
         self._health = _Health()
@@ -140,7 +144,7 @@ class _Health(health.HealthServicer):
 def _handlers(
     live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools, meter: Meter
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
-    feed, events, catalog = FeedServicer(live, meter), EventServicer(intake, meter), CatalogServicer(live)
+    feed, events, catalog = FeedServicer(live, meter, pools.feeds), EventServicer(intake, meter), CatalogServicer(live)
     feed_methods = {
         "GetFeed": _unary(refusals.unary("GetFeed", feed_pb2.GetFeedRequest, feed.get_feed), pools.feeds),
         "ListSimilarItems": _unary(

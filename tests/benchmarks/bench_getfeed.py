@@ -57,7 +57,7 @@ def main() -> None:
         threads = {"WINDOWSHOP_SERVER__THREADS": str(options.threads)}
         with running_server(models, folder / "state", "--workers", str(options.workers), **threads) as feed:
             bundle = open_bundle(models / str(current_version(models)), verify=False)
-            exchanges = list(_recorded(feed.address, bundle, options.seed))
+            exchanges = list(recorded_exchanges(feed.address, bundle, options.seed))
             path = folder / "exchanges.json"
             write_exchanges(path, exchanges)
             with _echo(path, options.workers, options.threads) as (echo_address, echo_pid):
@@ -96,7 +96,7 @@ def synthetic_models(models: Path, seed: int) -> Path:
     return models
 
 
-def _recorded(address: str, bundle: Bundle, seed: int) -> Iterator[Exchange]:
+def recorded_exchanges(address: str, bundle: Bundle, seed: int) -> Iterator[Exchange]:
     """First and second pages of a sample of users, as the server gives them."""
     ids = bundle.users.ids
     chosen = random.Random(seed).sample(range(len(ids)), min(SAMPLE_USERS, len(ids)))

@@ -23,6 +23,7 @@ import numpy as np
 from recommender.api.v1 import feed_pb2
 from recommender.bundle import current_version, open_bundle
 from recommender.config import Settings, StateSettings
+from recommender.service.bounded_pool import BoundedPool
 from recommender.service.clock import clock_ms
 from recommender.service.counter_board import EventMarks
 from recommender.service.feed_servicer import FeedServicer, Live
@@ -97,7 +98,7 @@ def main() -> None:
 
 
 def _method(live: Live, meter: Meter) -> Unary:
-    servicer = FeedServicer(live, meter)
+    servicer = FeedServicer(live, meter, BoundedPool(1, "feed", 1))
     return Refusals(PersonTag(b"k" * 32), meter).unary("GetFeed", feed_pb2.GetFeedRequest, servicer.get_feed)
 
 

@@ -72,11 +72,11 @@ def test_the_delay_from_event_to_feed_is_measured_once_and_only_where_the_feed_k
     meter.intake(Intake(accepted=2, owners={"ada"}, arrival_ms=clock.now_ms))
     first, last = PLACES["event_to_feed_seconds",], PLACES["event_to_feed_seconds",] + measures.REFLECTED.width - 1
     clock.now_ms += 400
-    meter.page(page_with(Funnel(), Degradation.NO_STATE), 0.0, "ada", meter.waits("ada"))
-    meter.page(page_with(Funnel()), 0.0, "ada", 0)
+    meter.page(page_with(Funnel(), Degradation.NO_STATE), 0.0, 0.0, "ada", meter.waits("ada"))
+    meter.page(page_with(Funnel()), 0.0, 0.0, "ada", 0)
     assert row[last] == 0.0
-    meter.page(page_with(Funnel()), 0.0, "ada", meter.waits("ada"))
-    meter.page(page_with(Funnel()), 0.0, "ada", meter.waits("ada"))
+    meter.page(page_with(Funnel()), 0.0, 0.0, "ada", meter.waits("ada"))
+    meter.page(page_with(Funnel()), 0.0, 0.0, "ada", meter.waits("ada"))
     assert (row[first:last].sum(), row[last]) == (1.0, 0.4)
 
 
@@ -87,7 +87,7 @@ def test_the_page_tells_what_was_counted_and_no_label_beyond_the_listed() -> Non
     funnel.add("source", "als", 0, 7, 3e-5)
     funnel.add("source", "of tomorrow", 0, 2, 9.0, "ValueError: no index")
     funnel.leave_out("rank", "logistic")
-    meter.page(page_with(funnel, Degradation.NO_RANKER), 0.001, "", 0)
+    meter.page(page_with(funnel, Degradation.NO_RANKER), 0.05, 0.001, "", 0)
     rejections = [Rejection(0, "e", Problem("ID_TOO_LONG", "")), Rejection(1, "f", Problem("OF_TOMORROW", ""))]
     meter.intake(Intake(3, 2, rejections, {ReceiptProblem.BAD: 4}))
     for total in (0, 5, 5, 6):
@@ -112,6 +112,7 @@ def test_the_page_tells_what_was_counted_and_no_label_beyond_the_listed() -> Non
         'windowshop_events_rejected_total{reason="ID_TOO_LONG"} 1.0',
         'windowshop_events_rejected_total{reason="other"} 1.0',
         'windowshop_receipts_refused_total{problem="bad"} 4.0',
+        'windowshop_queue_seconds_bucket{le="0.05"} 1.0',
         "windowshop_events_accepted_total 3.0",
         "windowshop_events_duplicate_total 2.0",
         "windowshop_served_records_dropped_total 6.0",
