@@ -179,7 +179,7 @@ def test_without_a_deadline_of_its_own_a_request_is_late_after_the_assumed_one(b
     [
         (2_000.0, ["FULL"]),
         (350.0, ["NO_RANKER"]),
-        (300.0, ["NO_RANKER", "FEWER_SOURCES"]),
+        (200.0, ["NO_RANKER", "FEWER_SOURCES"]),
         (20.0, ["FALLBACK"]),
     ],
 )
@@ -200,7 +200,7 @@ def test_over_grpc_too_what_does_not_fit_the_client_s_deadline_is_left_out(
     for name in ("FULL", "NO_RANKER", "FEWER_SOURCES", "FALLBACK"):
         assert served.counted[PLACES["feed_pages", name]] == (name in degradations)
     shed = {name for name in SOURCES if served.counted[PLACES["component_shed", "source", name]]}
-    assert shed == ({"content"} if timeout == 300.0 else set(SOURCES) if timeout == 20.0 else set())
+    assert shed == ({"content"} if timeout == 200.0 else set(SOURCES) if timeout == 20.0 else set())
     assert served.counted[PLACES["component_shed", "rank", "single_source"]] == ("NO_RANKER" in degradations)
 
 
