@@ -94,6 +94,23 @@ class FeedSettings(_Section):
     receipt_ttl: Seconds = Field(604_800.0, description="How long a card's receipt is valid.")
     deadline_ms: int = Field(500, ge=10, description="Assumed where the client sends no deadline.")
     source_limit: int = Field(200, ge=1, le=2_000, description="Rows that each source may retrieve.")
+    diversity: float = Field(
+        0.1,
+        ge=0,
+        le=0.99,
+        description="What variety may cost: 0 is the plain score order without any cap; at d, a card just like one of "
+        "the last diversity_slots counts as 20 d / (1 - d) places lower.",
+    )
+    diversity_slots: int = Field(10, ge=1, le=100, description="Slots in a row that likeness and caps look over.")
+    duplicate_likeness: float = Field(
+        0.99, gt=0, description="From which cosine on an item counts as one shown again: 20 places more; 2 for never."
+    )
+    max_per_category: int = Field(3, ge=0, description="Cards of one category in so many slots; 0 for no cap.")
+    category_level: int = Field(2, ge=1, description="Level at which categories are counted, 1 for the top.")
+    max_per_seller: int = Field(0, ge=0, description="Cards of one seller in so many slots; 0 for no cap.")
+    other_kinds_every: int = Field(
+        5, ge=0, description="At most one card that is no product in so many slots; 0 for no limit."
+    )
     signing_key: SecretStr | None = Field(
         None, description="Keys as in signing_key_file; the environment's place for them."
     )
@@ -169,6 +186,9 @@ class EvaluateSettings(_Section):
 
     resamples: int = Field(2_000, ge=100, description="Bootstrap resamples over users.")
     seed: int = Field(20_26, ge=0, description="Seed of the bootstrap and of the random baseline.")
+    diversity: float = Field(
+        0.0, ge=0, le=0.99, description="feed.diversity of the evaluated pipeline; 0 ranks by score alone."
+    )
 
 
 class StorefrontSettings(_Section):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
+import numpy as np
+
 from recommender.bundle import Bundle
-from recommender.config import Settings
+from recommender.config import FeedSettings, Settings
 from recommender.errors import BundleError
 from recommender.features.recency import Recency
 from recommender.feed.catalogue import Catalogue
@@ -23,6 +25,7 @@ from recommender.feed.pipeline import Pipeline
 from recommender.feed.rankers.logistic import LogisticRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.receipts import ReceiptSigner
+from recommender.feed.rerankers.diverse_order import DiverseOrder
 from recommender.feed.rerankers.score_order import ScoreOrder
 from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import SnapshotShelf
@@ -31,7 +34,7 @@ from recommender.feed.sources.content import ContentSource
 from recommender.feed.sources.cooccurrence import CooccurrenceSource
 from recommender.feed.sources.own_frequency import OwnFrequencySource
 from recommender.feed.sources.popularity import CategoryPopularitySource, RecentPopularitySource
-from recommender.feed.stages import Filter, Ranker, Source
+from recommender.feed.stages import Filter, Ranker, Reranker, Source
 from recommender.feed.taking import SnapshotTaker
 from recommender.feed.tokens import PageTokens
 from recommender.state.protocols import State
@@ -61,15 +64,21 @@ _RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
 
 
 def build_pipeline(
-    bundle: Bundle, settings: Settings, catalogue: Catalogue | None = None, ranker: Ranker | None = None
+    bundle: Bundle,
+    settings: Settings,
+    catalogue: Catalogue | None = None,
+    ranker: Ranker | None = None,
+    *,
+    diversity: float = 0.0,
 ) -> Pipeline:
-    """The pipeline of a bundle as it is served; it needs no state, so that offline work runs the same.
+    """The pipeline of a bundle; it needs no state, so that offline work runs what is served.
 
     Args:
         bundle: Names its sources, in order, and its ranker.
         settings: Mode and limits of the feed.
         catalogue: Of the same bundle, where one exists already.
         ranker: Instead of the bundle's own, to compare rankers offline.
+        diversity: In place of `feed.diversity`: what learns, chooses or measures a ranker wants its plain order.
 
     Raises:
         BundleError: It names a source or ranker that this build does not have.
@@ -80,7 +89,7 @@ def build_pipeline(
         sources=[_known(_SOURCES, "source", name, bundle)(bundle) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle),
-        reranker=ScoreOrder(order),
+        reranker=_reranker(bundle, catalogue, settings.feed.model_copy(update={"diversity": diversity})),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
@@ -113,7 +122,7 @@ def build_feed(
     """
     token_ttl_ms = _ms(settings.feed.token_ttl)
     catalogue = Catalogue(bundle)
-    pipeline = build_pipeline(bundle, settings, catalogue)
+    pipeline = build_pipeline(bundle, settings, catalogue, diversity=settings.feed.diversity)
     numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
     receipts = ReceiptSigner(keys, _ms(settings.feed.receipt_ttl))
     return FeedPages(
@@ -143,6 +152,16 @@ def _filters(catalogue: Catalogue, settings: Settings) -> list[Filter]:
     if settings.feed.mode is Mode.DISCOVER:
         filters.append(RecentPurchaseFilter(settings.feed.discover_days))
     return filters
+
+
+def _reranker(bundle: Bundle, catalogue: Catalogue, settings: FeedSettings) -> Reranker:
+    """The score order, varied by what the items are, else by who turns to them, where diversity is asked for."""
+    score_order = ScoreOrder(bundle.array("popularity/order"))
+    if not settings.diversity:
+        return score_order
+    named = [name for name in ("content/vectors", "als/factors") if bundle.has(name)]
+    vectors = bundle.array(named[0]) if named else np.zeros((bundle.n_items, 1), np.float32)
+    return DiverseOrder(score_order, catalogue, vectors, settings)
 
 
 def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle) -> Component:

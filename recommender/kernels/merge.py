@@ -32,7 +32,7 @@ def merge_sources(
     Cost: 12 us for 6 sources of 200 rows.
     """
     n_sources = len(offsets) - 1
-    places, n = _places(rows)
+    places, n = places_of(rows)
     unique = np.empty(n, np.int32)
     source_scores = np.full((n, n_sources), np.nan, np.float32)
     source_ranks = np.full((n, n_sources), -1, np.int32)
@@ -49,7 +49,7 @@ def merge_sources(
 
 
 @njit(nogil=True, cache=True)
-def _places(rows: Rows) -> tuple[npt.NDArray[np.int64], int]:
+def places_of(rows: Rows) -> tuple[npt.NDArray[np.int64], int]:
     """The place of each row among the unique ones in order of first appearance, and how many those are."""
     slots = 16
     while slots < 2 * len(rows):

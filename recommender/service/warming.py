@@ -16,7 +16,7 @@ def warm_up(bundle: Bundle, settings: Settings) -> None:
 
     Each runs twice, with the history as it is mapped and with a live event, since numba compiles for both.
     """
-    pipeline = wiring.build_pipeline(bundle, settings)
+    pipeline = wiring.build_pipeline(bundle, settings, diversity=settings.feed.diversity)
     users = [bundle.users.ids[0]] if len(bundle.users.ids) else []
     for user_id in (*users, ""):
         trained = bundle.history(user_id)
