@@ -109,7 +109,7 @@ class FeedSettings(_Section):
     category_level: int = Field(2, ge=1, description="Level at which categories are counted, 1 for the top.")
     max_per_seller: int = Field(0, ge=0, description="Cards of one seller in so many slots; 0 for no cap.")
     other_kinds_every: int = Field(
-        5, ge=0, description="At most one card that is no product in so many slots; 0 for no limit."
+        5, ge=0, description="At most one card that is no product in so many slots, never two of a kind; 0 for any."
     )
     signing_key: SecretStr | None = Field(
         None, description="Keys as in signing_key_file; the environment's place for them."

@@ -273,7 +273,8 @@ class Slate:
 
     Args:
         rows: int32 [m], unique.
-        scores: float32 [m]; non-increasing within the ranked part; the tail's are 0.
+        scores: float32 [m], the ranker's; they fall within the ranked part only where nothing varied its order; the
+            tail's are 0.
         propensities: float32 [m] in (0, 1].
         source_masks: uint32 [m], bit s set where source s retrieved the row; 0 in the tail.
         lead_sources: int8 [m], index of the source that contributed most; -1 in the tail.

@@ -54,6 +54,30 @@ def test_sources_are_held_to_the_configured_limit(bundle: Bundle) -> None:
     assert {count.n_out for count in funnel.of("source")} == {2}
 
 
+def test_the_order_is_by_score_alone_unless_diversity_is_asked_for(bundle: Bundle, state: SqliteState) -> None:
+    assert FeedSettings().diversity > 0
+    assert build_pipeline(bundle, Settings()).reranker.name == "score_order"
+    assert build_pipeline(bundle, Settings(), diversity=0.1).reranker.name == "diverse_order"
+    for diversity, wanted in ((0.0, "score_order"), (0.1, "diverse_order")):
+        feed = build_feed(bundle, state, with_feed(diversity=diversity), lambda: NOW_MS, state.signing_keys())
+        assert feed.taker.pipeline.reranker.name == wanted
+
+
+def test_where_nothing_says_what_items_are_they_are_varied_by_who_turns_to_them(tmp_path: Path) -> None:
+    class Bare(Bundle):
+        def has(self, name: str) -> bool:
+            return name != "content/vectors" and super().has(name)
+
+    bundle = write_tiny_bundle(tmp_path / "v", sources={name: SOURCES[name] for name in ("cooccurrence", "als")})
+    query = FeedQuery(NOW_MS, "ada", history=bundle.history("ada"))
+    by_content, by_factors = (
+        build_pipeline(each, Settings(), diversity=0.9).run(query, 24)[0].rows.tolist()
+        for each in (bundle, Bare(bundle.folder, bundle.manifest))
+    )
+    assert sorted(by_factors) == sorted(by_content)
+    assert by_factors != by_content
+
+
 def test_a_component_that_this_build_lacks_is_named(tmp_path: Path) -> None:
     foreign = write_tiny_bundle(tmp_path / "a", sources={**SOURCES, "crystal_ball": {}})
     with pytest.raises(BundleError, match="names the source 'crystal_ball', this build has cooccurrence, als"):

@@ -33,9 +33,9 @@ _DENSE_NEIGHBOURS = 500
 
 
 def pipeline_lists(built: Built, cases: Cases, settings: Settings, depth: int, progress: Progress) -> Rows:
-    """The pipeline as it is served, over the bundle as it is published."""
+    """The pipeline as it is served, over the bundle as it is published; by score unless diversity is asked for."""
     bundle = open_bundle(built.folder)
-    pipeline = build_pipeline(bundle, settings)
+    pipeline = build_pipeline(bundle, settings, diversity=settings.evaluate.diversity)
     lists = np.full((len(cases), depth), -1, np.int32)
     with progress.stage(f"run {PIPELINE}", len(cases)) as stage:
         for place, user in enumerate(cases.users.tolist()):

@@ -205,6 +205,7 @@ def _protocol(request: TrialRequest, settings: Settings) -> dict[str, Any]:
         "cold": request.cold,
         "k": list(request.ks),
         "mode": settings.feed.mode.value,
+        "diversity": settings.evaluate.diversity,
         "config_hash": settings.hash_of(*DECIDING),
         "seed": settings.evaluate.seed,
         "resamples": settings.evaluate.resamples,

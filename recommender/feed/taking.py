@@ -40,7 +40,7 @@ class SnapshotTaker:
         mode: Mode,
         limit: int,
     ) -> None:
-        self._pipeline = pipeline
+        self.pipeline = pipeline
         self._catalogue = catalogue
         self._numbering = numbering
         self._model_version = model_version
@@ -58,8 +58,8 @@ class SnapshotTaker:
             mode=self._mode,
             degradations=funnel.degradations(),
             relaxations=relaxations,
-            sources=self._pipeline.sources,
-            evidence_kinds=self._pipeline.evidence_kinds,
+            sources=self.pipeline.sources,
+            evidence_kinds=self.pipeline.evidence_kinds,
             categories=categories,
             item_numbers=self._numbering.numbers(slate.rows),
             evidence=evidence,
@@ -75,7 +75,7 @@ class SnapshotTaker:
         What matches the whole filter stands in the first slate and so before what only a wider one lets in; a part
         that is not set is passed over.
         """
-        slates = [self._pipeline.run(query, self._limit, funnel)[0]]
+        slates = [self.pipeline.run(query, self._limit, funnel)[0]]
         dropped: list[Relaxation] = []
         for part in query.filter.relax:
             wider = without(query.filter, [part])
@@ -83,12 +83,12 @@ class SnapshotTaker:
                 continue
             query = replace(query, filter=wider)
             dropped.append(part)
-            slates.append(self._pipeline.run(query, self._limit, funnel)[0])
+            slates.append(self.pipeline.run(query, self._limit, funnel)[0])
         return slates, tuple(dropped)
 
     def _evidence(self, leads: npt.NDArray[np.int8], evidence: Rows) -> tuple[Numbers, tuple[str, ...]]:
         """Evidence that another bundle understands: item numbers, and indices into a list of category paths."""
-        kinds = self._pipeline.evidence_kinds
+        kinds = self.pipeline.evidence_kinds
         result = self._numbering.numbers(np.where(is_kind(kinds, leads, "item"), evidence, -1))
         grouped = is_kind(kinds, leads, "category") & (evidence >= 0)
         codes, result[grouped] = np.unique(evidence[grouped], return_inverse=True)

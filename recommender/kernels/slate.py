@@ -127,7 +127,14 @@ def _groups(codes: Codes) -> tuple[Codes, Codes, Codes, Codes]:
 
 @njit(nogil=True, cache=True)
 def _leave_window(
-    order: npt.NDArray[np.intp], slot: int, slots: Codes, groups: Codes, counts: Codes, left: Codes, free: Codes, most: Codes
+    order: npt.NDArray[np.intp],
+    slot: int,
+    slots: Codes,
+    groups: Codes,
+    counts: Codes,
+    left: Codes,
+    free: Codes,
+    most: Codes,
 ) -> int:
     """Take out of each rule's books what its window leaves behind; bits of the rules that all candidates break."""
     surely, exempt = 0, counts.shape[1] - 1
@@ -198,4 +205,5 @@ def _likeness(
             peak, peak_slot = cosine, placed
         column = column + 1 if column + 1 < window else 0
     known[at], peaks[at], peak_slots[at] = slot, peak, peak_slot
-    return peak
+    largest: float = peak
+    return largest

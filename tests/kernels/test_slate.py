@@ -46,7 +46,9 @@ def spread(
     codes = np.array([codes for codes, _, _ in rules], np.int32).reshape(len(rules), len(rows))
     most, slots = (np.array([rule[part] for rule in rules], np.int32) for part in (1, 2))
     ranked = np.array(rows, np.int32)
-    order = spread_out(vectors, ranked, np.array(losses, np.float32), codes, most, slots, window, *prices, same, k)
+    price, same_price = prices
+    worse = np.array(losses, np.float32)
+    order = spread_out(vectors, ranked, worse, codes, most, slots, window, price, same_price, same, k)
     found: list[int] = order.tolist()
     return found
 

@@ -61,6 +61,19 @@ def test_the_protocol_says_how_it_was_done(report: dict[str, Any]) -> None:
     assert protocol["counts"]["candidates"] == 91
 
 
+def test_diversity_is_off_unless_asked_for(report: dict[str, Any], tmp_path: Path) -> None:
+    asked = small_settings()
+    asked = asked.model_copy(update={"evaluate": asked.evaluate.model_copy(update={"diversity": 0.9})})
+    varied = run(tmp_path, settings=asked, baselines=frozenset({"popularity"}))
+    assert (report["protocol"]["diversity"], varied["protocol"]["diversity"]) == (0.0, 0.9)
+    for name in ("folds", "sources", "ranker", "config_hash"):
+        assert varied["protocol"][name] == report["protocol"][name]
+    plain, other = report["models"]["windowshop"], varied["models"]["windowshop"]
+    assert other["diversity@20"] > plain["diversity@20"]
+    assert other["ndcg@20"]["mean"] < plain["ndcg@20"]["mean"]
+    assert varied["models"]["popularity"]["ndcg@20"] == report["models"]["popularity"]["ndcg@20"]
+
+
 def test_what_is_planted_after_the_cut_changes_no_example_and_no_count(report: dict[str, Any], tmp_path: Path) -> None:
     end = report["protocol"]["window_ms"][1]
     # Behind the last target's day: it belongs neither to the training part nor to the test part.

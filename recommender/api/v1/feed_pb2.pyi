@@ -341,7 +341,7 @@ class Card(_message.Message):
     position: _builtins.int
     """Cards delivered before this one, over all pages of the snapshot."""
     score: _builtins.float
-    """Higher is better; comparable within one snapshot only."""
+    """Higher is better; comparable within one snapshot only. Variety trades places, so cards need not fall in it."""
     receipt: _builtins.str
     """Opaque; send it back with events on this card for up to 7 days."""
     @_builtins.property

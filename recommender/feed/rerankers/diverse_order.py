@@ -42,7 +42,7 @@ class DiverseOrder:
                 (settings.max_per_seller, settings.diversity_slots),
                 (settings.max_per_category, settings.diversity_slots),
                 (1, settings.other_kinds_every),
-                (1, 2),
+                (1, 2 if settings.other_kinds_every else 0),
             ],
             np.int32,
         )
