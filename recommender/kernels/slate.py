@@ -40,7 +40,7 @@ def spread_out(
         codes: int32 [n_rules, n], not negative, or -1 where a rule leaves a candidate alone.
         most, slots: int32 [n_rules], at least 1.
         window: Slots looked back for likeness, at least 1.
-        price, same_price: Not negative, in units of `losses`.
+        price, same_price: Not negative, in units of `losses`; the second is at least the first.
         same: From which cosine on two items count as one thing.
         k: Slots to fill at most.
 
