@@ -72,7 +72,7 @@ class SlowShop:
     @classmethod
     def of(cls, shop: Shop) -> SlowShop:
         counter, taker = HandCounter(), shop.pages.taker
-        pipeline = taker._pipeline
+        pipeline = taker.pipeline
         seconds = {SLOW: 0.04, SLOWER: 0.08}
         sources = [SlowSource(each, seconds.get(each.name, 0.0), counter) for each in pipeline._sources]
         slow = Pipeline(
