@@ -25,7 +25,7 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def held_though_removed(folder: Path) -> list[str]:
     """Files of the state that this process holds open and that have no name any more."""
-    links = [os.readlink(path) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
+    links = [str(path.readlink()) for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
     return [link for link in links if link.startswith(str(folder)) and link.endswith("(deleted)")]
 
 
