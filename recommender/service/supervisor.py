@@ -1,27 +1,31 @@
 """The process behind `windowshop serve`: checks, holds the port, starts workers, replaces the dead, drains.
 
 Workers are forked by multiprocessing's fork server, which has preloaded what they share and stays clean. Each binds
-the held port once it is warm. A pipe joins each to the supervisor; its end tells a worker that the supervisor is gone.
+the held port once it is warm. A pipe joins each to the supervisor: over it models are swapped (see `control`), and its
+end tells a worker that the supervisor is gone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any, Final
 
 from recommender.errors import WindowshopError
+from recommender.service.activations import Activations
+from recommender.service.control import Answers, Ask, CannotStart, CannotSwap, Reply, Swapped, TellStatus
 from recommender.service.counter_board import CounterBoard
 from recommender.service.fork_environment import fork_environment
 from recommender.service.metrics_page import Standing
+from recommender.service.seats import Seat
 from recommender.service.signals import StopSignals
 from recommender.service.worker_plan import WorkerPlan
 
@@ -36,33 +40,11 @@ SAME_SIGNAL_SECONDS: Final = 1.0
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Seat:
-    """The place of one worker, which successive processes take.
-
-    Args:
-        plan: What its process does.
-        process: The one that sits there, None between two.
-        link: Its pipe.
-        ready: Whether it answers.
-        since: When it began to answer, monotonic seconds.
-        failures: Deaths in a row.
-        due: When the next process may start, monotonic seconds.
-    """
-
-    plan: WorkerPlan
-    process: ForkServerProcess | None = None
-    link: Connection | None = None
-    ready: bool = False
-    since: float = 0.0
-    failures: int = 0
-    due: float = field(default_factory=time.monotonic)
-
-
 class Supervisor:
     """Keeps one process per plan answering until a signal asks it to end.
 
     Args:
+        models: Folder of the versions, which is watched for newly published ones.
         plans: One per worker, all of the same bundle.
         preload: Modules that the fork server imports beside `recommender.service.preload`.
         announce: Called once, when all of them answer.
@@ -72,8 +54,11 @@ class Supervisor:
         deaths: Of workers, each of which was replaced.
     """
 
-    def __init__(self, plans: Iterable[WorkerPlan], preload: Iterable[str], announce: Callable[[], None]) -> None:
-        self._seats = [_Seat(plan) for plan in plans]
+    def __init__(
+        self, models: Path, plans: Iterable[WorkerPlan], preload: Iterable[str], announce: Callable[[], None]
+    ) -> None:
+        self._seats = [Seat(plan) for plan in plans]
+        self._activations = Activations(models, self._seats[0].plan.bundle.name, self._seats)
         self._announce = announce
         self._announced = False
         self._context = _context(preload, self._seats[0].plan.bundle)
@@ -99,7 +84,7 @@ class Supervisor:
         """How every worker stands; may be asked from any thread."""
         processes = [(seat, seat.process) for seat in self._seats]
         return [
-            Standing(seat.plan.number, None if process is None else process.pid, seat.ready)
+            Standing(seat.plan.number, None if process is None else process.pid, seat.ready, seat.version)
             for seat, process in processes
         ]
 
@@ -110,54 +95,81 @@ class Supervisor:
         if stop.arrival in happened:
             return True
         for seat in self._seats:
-            if seat.link in happened and not seat.ready:
+            if seat.link in happened:
                 self._hear(seat)
             elif seat.process is not None and seat.process.sentinel in happened:
                 self._bury(seat)
         if not self._announced and all(seat.ready for seat in self._seats):
             self._announced = True
             self._announce()
+        if self._announced:
+            self._activations.advance()
         return False
 
     def _awaited(self, stop: StopSignals) -> list[Any]:
-        awaited: list[Any] = [stop.arrival]
+        awaited: list[Any] = [stop.arrival, *self._activations.awaited()]
         for seat in self._seats:
             if seat.process is not None:
                 awaited.append(seat.process.sentinel)
-            if seat.link is not None and not seat.ready:
+            if seat.link is not None:
                 awaited.append(seat.link)
         return awaited
 
     def _pause(self) -> float | None:
-        """Seconds until the next start is due, None where all seats are taken."""
-        dues = [seat.due for seat in self._seats if seat.process is None]
-        return max(0.0, min(dues) - time.monotonic()) if dues else None
+        """Seconds until something is due, None where nothing is."""
+        dues = [seat.due - time.monotonic() for seat in self._seats if seat.process is None]
+        if self._announced:
+            dues.append(self._activations.pause())
+        return max(0.0, min(dues)) if dues else None
 
     def _start_due(self) -> None:
         for seat in self._seats:
             if seat.process is None and seat.due <= time.monotonic():
-                seat.link, theirs = self._context.Pipe()
-                seat.process = self._context.Process(
+                link, theirs = self._context.Pipe()
+                process = self._context.Process(
                     target=_work, args=(seat.plan, theirs, self.board), name=f"windowshop-{seat.plan.number}"
                 )
-                seat.process.start()
+                seat.take(process, link)
+                process.start()
                 theirs.close()
 
-    def _hear(self, seat: _Seat) -> None:
-        """A worker says that it answers, or why it cannot; its silence is its end."""
+    def _hear(self, seat: Seat) -> None:
+        """Take in what a worker says; its silence is its end."""
         try:
-            error = seat.link.recv() if seat.link is not None else None
+            message = seat.link.recv() if seat.link is not None else None
         except (EOFError, OSError):
             self._bury(seat)
             return
-        if isinstance(error, WindowshopError):
-            if not self._announced:
-                raise error
-            _logger.error("worker cannot start", extra={"worker": seat.plan.number, "reason": str(error)})
-            return  # its process ends by itself
-        seat.ready, seat.since = True, time.monotonic()
+        match message:
+            case Answers(version):
+                seat.answers(version)
+            case CannotStart(error):
+                if not self._announced:
+                    raise error
+                # Its process ends by itself.
+                _logger.error("worker cannot start", extra={"worker": seat.plan.number, "reason": str(error)})
+            case Swapped(version):
+                seat.swapped(version)
+            case CannotSwap(version, reason):
+                seat.refused(version, reason)
+            case Ask():
+                self._consider(seat, message)
 
-    def _bury(self, seat: _Seat) -> None:
+    def _consider(self, seat: Seat, ask: Ask) -> None:
+        """Answer a worker's wish, at once or when it came true."""
+        link = seat.link
+
+        def answer(content: Any) -> None:
+            with contextlib.suppress(OSError):  # whoever asked died meanwhile
+                if link is not None:
+                    link.send(Reply(ask.number, content))
+
+        if isinstance(ask.wish, TellStatus):
+            answer(self._activations.status())
+        else:
+            self._activations.ask(ask.wish, seat, answer)
+
+    def _bury(self, seat: Seat) -> None:
         """Free the seat of a dead worker, and say when the next one starts."""
         process = seat.process
         if process is None or seat.link is None:
@@ -174,7 +186,7 @@ class Supervisor:
         settled = seat.ready and time.monotonic() - seat.since > SETTLED_SECONDS
         seat.failures = 1 if settled else seat.failures + 1
         pause = min(FIRST_PAUSE_SECONDS * 2 ** (seat.failures - 1), LONGEST_PAUSE_SECONDS)
-        seat.process, seat.link, seat.ready, seat.due = None, None, False, time.monotonic() + pause
+        seat.free(pause)
         extra = {"worker": seat.plan.number, "exit_code": process.exitcode, "pause_seconds": pause}
         _logger.warning("worker died, another one starts", extra=extra)
 

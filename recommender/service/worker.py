@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import logging
 import signal
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from recommender import wiring
 from recommender.bundle import open_bundle
 from recommender.errors import WindowshopError
+from recommender.feed.pages import FeedPages
 from recommender.feed.receipts import ReceiptSigner
 from recommender.service.access import Gate
 from recommender.service.clock import clock_ms
+from recommender.service.control import Answers, CannotStart
 from recommender.service.counter_board import CounterBoard
 from recommender.service.feed_servicer import Live
 from recommender.service.intake import EventIntake
 from recommender.service.log_lines import PersonTag, log_to_stderr
 from recommender.service.meter import Meter
+from recommender.service.model_servicer import ModelServicer
 from recommender.service.preload import check_fork
 from recommender.service.refusals import Refusals
 from recommender.service.server import WorkerServer
 from recommender.service.signals import StopSignals
+from recommender.service.supervisor_link import SupervisorLink
+from recommender.service.swapping import ModelSwapper
 from recommender.service.warming import warm_up
 from recommender.service.worker_plan import WorkerPlan
 from recommender.state.protocols import State
@@ -29,43 +35,54 @@ from recommender.state.sqlite import open_state
 _logger = logging.getLogger(__name__)
 
 
-def run_worker(plan: WorkerPlan, link: Connection, board: CounterBoard) -> None:
+def run_worker(plan: WorkerPlan, pipe: Connection, board: CounterBoard) -> None:
     """Serve until SIGTERM comes or the supervisor is gone, then drain.
 
     Args:
         plan: What to do.
-        link: To the supervisor: gets None once the worker answers, or the error that kept it from starting; its end
-            means that the supervisor is gone.
+        pipe: To the supervisor: `control` says what passes; its end means that the supervisor is gone.
         board: Where it counts.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the supervisor acts
+    link = SupervisorLink(pipe)
     with StopSignals(signal.SIGTERM) as stop:
         log_to_stderr()
         check_fork()
         try:
-            state, server = _start(plan, board)
+            state, server, swapper = _start(plan, link, board)
         except WindowshopError as error:
-            link.send(error)
+            link.say(CannotStart(error))
             raise SystemExit(error.exit_code) from None
-        link.send(None)
+        link.say(Answers(plan.bundle.name))
         _logger.info("worker answers", extra={"worker": plan.number, "address": plan.address})
-        wait([stop.arrival, link])
+        link.listen(stop.arrival, swapper.swap)
+        link.close()
         whole = server.drain(plan.settings.server.drain)
+        swapper.stop()
         state.close()
         _logger.info("worker drained", extra={"worker": plan.number, "whole": whole})
 
 
-def _start(plan: WorkerPlan, board: CounterBoard) -> tuple[State, WorkerServer]:
+def _start(plan: WorkerPlan, link: SupervisorLink, board: CounterBoard) -> tuple[State, WorkerServer, ModelSwapper]:
     settings = plan.settings
-    bundle = open_bundle(plan.bundle, verify=False)
     state = open_state(plan.state, settings.state, clock=clock_ms, worker=f"worker-{plan.number}")
     keys = plan.signing_keys
-    pages = wiring.build_feed(bundle, state, settings, clock_ms, keys)
-    warm_up(bundle, settings)
+
+    def build(folder: Path) -> FeedPages:
+        bundle = open_bundle(folder, verify=False)
+        pages = wiring.build_feed(bundle, state, settings, clock_ms, keys)
+        warm_up(bundle, settings)
+        return pages
+
+    live = Live(build(plan.bundle))
+    meter = Meter(board.row(plan.number), board.marks())
+    swapper = ModelSwapper(live, build, link, meter)
+    swapper.start()
     signer = ReceiptSigner(keys, int(settings.feed.receipt_ttl * 1_000))
     intake = EventIntake(state.events, signer, clock_ms)
-    meter = Meter(board.row(plan.number), board.marks())
+    models = ModelServicer(plan.bundle.parent, link)
     gate = Gate(plan.credentials.tokens, meter)
-    server = WorkerServer(Live(pages), intake, Refusals(PersonTag(keys[0]), meter), gate, settings.server, meter)
+    refusals = Refusals(PersonTag(keys[0]), meter)
+    server = WorkerServer(live, intake, models, refusals, gate, settings.server, meter)
     server.start(plan.address, plan.credentials.tls)
-    return state, server
+    return state, server, swapper

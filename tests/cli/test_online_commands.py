@@ -29,6 +29,8 @@ COMMANDS = [
     "models",
     "models list",
     "models show",
+    "models activate",
+    "models rollback",
 ]
 OF_TRAINING = ["train", "evaluate", "demo"]
 NOWHERE = "127.0.0.1:1"

@@ -15,7 +15,7 @@ def main(models: str, version: str, fatal: str) -> None:
     """Make a bundle aside and publish it.
 
     Args:
-        fatal: Before which rename this process dies: 1 the version's own, 2 that of what makes it live; 0 none.
+        fatal: Before which rename this process dies: 1 the version's own, 2 `activations`, 3 `current`; 0 none.
     """
     folder = Path(models)
     aside = folder / f".making-{version}" / version

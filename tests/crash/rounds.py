@@ -135,9 +135,8 @@ class Crashes:
         return self._server
 
     def _start(self) -> RunningServer:
-        live = current_version(self._models)
-        assert live is not None
-        remove_old_versions(self._models, list_versions(self._models), live, keep=3)
+        assert current_version(self._models) is not None
+        remove_old_versions(self._models, keep=3)
         log = self._folder / f"server-{time.monotonic_ns()}.log"
         durability = self._rng.choice(("disk", "process"))
         command = [sys.executable, "-m", "tests.crash.serve", str(self._models), str(self._state)]
@@ -173,7 +172,7 @@ class Crashes:
             eventually(lambda: self._deaths() > deaths)
             return
         if target in (BEFORE_LIVE, PUBLISHER):
-            self._publish(2 if target == BEFORE_LIVE else 0)
+            self._publish(self._rng.choice((2, 3)) if target == BEFORE_LIVE else 0)
             target = self._rng.choice((WORKER, ALL))  # so that what was published is met by processes that start
         if target == WORKER:
             deaths = self._deaths()

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.bundle import current_version, open_bundle
+from recommender.bundle import current_version, list_versions, open_bundle
+from recommender.bundle.runs import read_runs
 from recommender.config import Settings
 from recommender.errors import GateRefusedError, InputError
 from recommender.logs import LoggedRow, erased_hash, write_erased
@@ -170,6 +171,9 @@ def test_a_worse_model_is_refused_and_the_live_one_stays(models: Path, tmp_path:
     assert current_version(tmp_path / "models") == live
     assert [p.name for p in (tmp_path / "models").iterdir() if not p.name.startswith(".")].count(str(live)) == 1
     assert '"refused": true' in (tmp_path / "models" / "run.json").read_text()
+    (kept,) = [run for run in read_runs(tmp_path / "models").values() if not run.published]
+    assert kept.gate is not None
+    assert kept.gate.refused
 
 
 def test_the_same_log_again_passes_the_gate_and_changes_nothing(
@@ -230,6 +234,5 @@ def test_old_versions_are_removed_but_never_the_live_one(paths: InputPaths, tmp_
     few = settings.model_copy(update={"bundle": settings.bundle.model_copy(update={"keep_versions": 1})})
     ends = [START_MS + (DAYS - days) * DAY_MS for days in (2, 1, 0)]
     published = [run(paths, tmp_path, few, now_ms=end) for end in ends]
-    left = sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".") and path.is_dir())
-    assert left == sorted(version.version for version in published[-2:])
+    assert list_versions(tmp_path) == sorted(version.version for version in published[-2:])
     assert current_version(tmp_path) == published[-1].version
