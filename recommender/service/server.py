@@ -181,9 +181,7 @@ def _handlers(
     ]
 
 
-def _model_handler(
-    models: ModelServicer, refusals: Refusals, pool: BoundedPool
-) -> grpc.GenericRpcHandler[Any, Any]:
+def _model_handler(models: ModelServicer, refusals: Refusals, pool: BoundedPool) -> grpc.GenericRpcHandler[Any, Any]:
     answers: dict[str, tuple[type[Message], Unary]] = {
         "ListModels": (models_pb2.ListModelsRequest, models.list_models),
         "ActivateModel": (models_pb2.ActivateModelRequest, models.activate_model),
