@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,11 @@ from recommender.service.intake import EventIntake
 from recommender.service.log_lines import PersonTag
 from recommender.service.measures import PLACES, ROW_WORDS
 from recommender.service.meter import Meter
+from recommender.service.model_servicer import ModelServicer
 from recommender.service.ports import hold_port
 from recommender.service.refusals import Refusals
 from recommender.service.server import WorkerServer
+from recommender.service.supervisor_link import SupervisorLink
 from recommender.types import FeedQuery, SourceResult
 from tests.feed.shops import Shop
 from tests.rpc.conftest import Client, refusal_of
@@ -97,7 +100,7 @@ def serving(bundle: Bundle, folder: Path, **feed: Any) -> Iterator[Served]:
     """One thread, and three requests at most."""
     shop = Shop.open(bundle, folder / "state", **feed)
     taker, order = shop.pages.taker, bundle.array("popularity/order")
-    old = taker._pipeline
+    old = taker.pipeline
     held = HeldSource(old._sources[0])
     pipeline = Pipeline([held, *old._sources[1:]], old._filters, old._ranker, old.reranker, order)
     names = ("catalogue", "numbering", "model_version", "mode", "limit")
@@ -108,7 +111,8 @@ def serving(bundle: Bundle, folder: Path, **feed: Any) -> Iterator[Served]:
     settings = ServerSettings(threads=1, max_concurrent_requests=3)
     intake = EventIntake(shop.state.events, ReceiptSigner([b"k" * 32], 1_000), shop.clock)
     refusals, port = Refusals(PersonTag(b"k" * 32), meter), hold_port("127.0.0.1:0")
-    server = WorkerServer(Live(shop.pages), intake, refusals, Gate(None, meter), settings, meter)
+    models = ModelServicer(bundle.folder.parent, SupervisorLink(Pipe()[0]))
+    server = WorkerServer(Live(shop.pages), intake, models, refusals, Gate(None, meter), settings, meter)
     server.start(port.address, None)
     with grpc.insecure_channel(port.address) as channel:
         yield Served(shop, held, server, Client(channel), counted)
