@@ -62,6 +62,8 @@ class ServerSettings(_Section):
         description="Under way or waiting, per worker, feeds and others each; more, or what would wait too long, "
         "are refused SERVER_BUSY.",
     )
+    request_timeout: Seconds = Field(10.0, description="How long a request may take to arrive once its call is open.")
+    stream_pause: Seconds = Field(300.0, description="How long a stream may pause between two messages.")
     drain: Seconds = Field(10.0, description="How long SIGTERM waits for requests under way.")
     metrics_listen: str = Field(
         "", description="Host and port of /metrics over HTTP, such as 127.0.0.1:9464; empty for none, port 0 picks one."

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection
 
 from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2
@@ -18,10 +16,12 @@ from recommender.config import ServerSettings
 from recommender.errors import ConfigurationError
 from recommender.service.access import Gate
 from recommender.service.admission import Admission
+from recommender.service.arrivals import Arrivals, Sweeper
 from recommender.service.bounded_pool import BoundedPool
 from recommender.service.catalog_servicer import CatalogServicer
 from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
+from recommender.service.infrastructure import Health, health_handler, reflection_handler
 from recommender.service.intake import EventIntake
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
@@ -34,7 +34,7 @@ CATALOG_SERVICE: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService
 MODEL_SERVICE: Final = models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE, MODEL_SERVICE)
 
-# Threads that wait, for the disk or for a client: they cost memory, not CPU.
+# Threads that wait for the disk: they cost memory, not CPU.
 _WAITING_THREADS: Final = 16
 _STREAM_THREADS: Final = 16
 #: As many streams again may wait for one of those to end.
@@ -42,16 +42,19 @@ _STREAMS: Final = 2 * _STREAM_THREADS
 _OPERATOR_THREADS: Final = 2
 #: Operators that may wait for each other.
 _OPERATORS: Final = 16
+# gRPC asks a peer of whom nothing was heard so long whether it is still there, and hangs up if no answer comes.
+_KEEPALIVE_MS: Final = 60_000
+_KEEPALIVE_TIMEOUT_MS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Pools:
-    """Threads by what they do, so that a feed never waits behind a disk or a slow stream."""
+    """Threads by what they do, so that a feed never waits behind a disk; and the calls that wait for their request."""
 
-    feeds: BoundedPool
-    waiting: BoundedPool
-    streams: BoundedPool
-    operators: BoundedPool
+    feeds: Arrivals
+    waiting: Arrivals
+    streams: Arrivals
+    operators: Arrivals
 
 
 class WorkerServer:
@@ -78,26 +81,33 @@ class WorkerServer:
         meter: Meter,
     ) -> None:
         most = settings.max_concurrent_requests
-        self._pools = _Pools(
-            BoundedPool(settings.threads, "feed", most, live.pages.deadline_ms / 1_000),
-            BoundedPool(_WAITING_THREADS, "waiting", most),
-            BoundedPool(_STREAM_THREADS, "stream", _STREAMS),
-            BoundedPool(_OPERATOR_THREADS, "operator", _OPERATORS),
+        patience = (max(1, most // 2), settings.request_timeout, settings.stream_pause)
+        self._pools = pools = _Pools(
+            Arrivals(BoundedPool(settings.threads, "feed", most, live.pages.deadline_ms / 1_000), *patience),
+            Arrivals(BoundedPool(_WAITING_THREADS, "waiting", most), *patience),
+            Arrivals(BoundedPool(_STREAM_THREADS, "stream", _STREAMS), *patience),
+            Arrivals(BoundedPool(_OPERATOR_THREADS, "operator", _OPERATORS), *patience),
         )
+        self._sweeper = Sweeper((pools.feeds, pools.waiting, pools.streams, pools.operators))
         self._server = grpc.server(
-            self._pools.waiting,
-            interceptors=[Admission(self._pools.waiting, meter), gate],
+            pools.waiting.pool,
+            interceptors=[Admission(pools.waiting.pool, meter), gate],
             options=[
                 ("grpc.so_reuseport", 1),
                 ("grpc.max_receive_message_length", settings.max_request_bytes),
+                ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
+                ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
             ],
         )
-        handlers = _handlers(live, intake, refusals, self._pools, meter)
-        handlers.append(_model_handler(models, refusals, self._pools.operators))
+        handlers = _handlers(live, intake, refusals, pools, meter)
+        names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        self._health = Health()
+        handlers += (
+            _model_handler(models, refusals, pools.operators),
+            health_handler(self._health, pools.waiting),
+            reflection_handler(names, pools.waiting),
+        )
         self._server.add_generic_rpc_handlers(tuple(handlers))
-        self._health = _Health()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
 
     def start(self, address: str, tls: ServerTls | None) -> None:
         """Bind and answer, in plain text without `tls`; every service is SERVING.
@@ -115,12 +125,15 @@ class WorkerServer:
         except RuntimeError as error:
             raise ConfigurationError(f"cannot listen on {address}; choose another server.listen") from error
         self._server.start()
+        self._sweeper.start()
 
     def drain(self, timeout_seconds: float) -> bool:
         """Say NOT_SERVING, take no new request, and wait for those under way; False where some were cut off."""
         self._health.enter_graceful_shutdown()
         self._health.end_watches()
-        return self._server.stop(timeout_seconds).wait(timeout_seconds + 1.0)
+        whole = self._server.stop(timeout_seconds).wait(timeout_seconds + 1.0)
+        self._sweeper.end()
+        return whole
 
 
 def _server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
@@ -128,35 +141,14 @@ def _server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
     return grpc.ssl_server_credentials([pair], tls.client_ca, require_client_auth=tls.client_ca is not None)
 
 
-class _Health(health.HealthServicer):
-    """Health whose watches end at a drain: each would hold it up, since a watch has no end of its own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._watches: set[Callable[[Any], None]] = set()
-
-    def Watch(  # noqa: N802  # gRPC's name
-        self,
-        request: health_pb2.HealthCheckRequest,
-        context: grpc.ServicerContext,
-        send_response_callback: Callable[[Any], None] | None = None,
-    ) -> Any:
-        """Tell the status of a service, now and whenever it changes."""
-        if send_response_callback is not None:
-            self._watches.add(send_response_callback)
-            context.add_callback(partial(self._watches.discard, send_response_callback))
-        return super().Watch(request, context, send_response_callback)
-
-    def end_watches(self) -> None:
-        """End every watch; its client has been told the last status."""
-        for send in list(self._watches):
-            send(None)
-
-
 def _handlers(
     live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools, meter: Meter
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
-    feed, events, catalog = FeedServicer(live, meter, pools.feeds), EventServicer(intake, meter), CatalogServicer(live)
+    feed, events, catalog = (
+        FeedServicer(live, meter, pools.feeds.pool),
+        EventServicer(intake, meter),
+        CatalogServicer(live),
+    )
     feed_methods = {
         "GetFeed": _unary(refusals.unary("GetFeed", feed_pb2.GetFeedRequest, feed.get_feed), pools.feeds),
         "ListSimilarItems": _unary(
@@ -181,27 +173,34 @@ def _handlers(
     ]
 
 
-def _model_handler(models: ModelServicer, refusals: Refusals, pool: BoundedPool) -> grpc.GenericRpcHandler[Any, Any]:
+def _model_handler(models: ModelServicer, refusals: Refusals, arrivals: Arrivals) -> grpc.GenericRpcHandler[Any, Any]:
     answers: dict[str, tuple[type[Message], Unary]] = {
         "ListModels": (models_pb2.ListModelsRequest, models.list_models),
         "ActivateModel": (models_pb2.ActivateModelRequest, models.activate_model),
         "Rollback": (models_pb2.RollbackRequest, models.rollback),
         "GetServingStatus": (models_pb2.GetServingStatusRequest, models.get_serving_status),
     }
-    methods = {name: _unary(refusals.unary(name, *answer), pool) for name, answer in answers.items()}
+    methods = {name: _unary(refusals.unary(name, *answer), arrivals) for name, answer in answers.items()}
     return grpc.method_handlers_generic_handler(MODEL_SERVICE, methods)
 
 
-def _unary(answer: Unary, pool: ThreadPoolExecutor) -> Any:
-    # Without serialisers gRPC hands the bytes over as they are.
-    return grpc.unary_unary_rpc_method_handler(_on(pool, answer))
+def _unary(answer: Unary, arrivals: Arrivals) -> Any:
+    # To gRPC a stream too: for a single request it would wait itself, and without end. Without serialisers it hands the
+    # bytes over as they are.
+    def arriving(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        return answer(arrivals.first(messages, context), context)
+
+    return grpc.stream_unary_rpc_method_handler(_on(arrivals.pool, arriving))
 
 
-def _client_stream(answer: ClientStream, pool: ThreadPoolExecutor) -> Any:
-    return grpc.stream_unary_rpc_method_handler(_on(pool, answer))
+def _client_stream(answer: ClientStream, arrivals: Arrivals) -> Any:
+    def arriving(messages: Iterator[bytes], context: grpc.ServicerContext) -> bytes:
+        return answer(arrivals.each(messages, context), context)
+
+    return grpc.stream_unary_rpc_method_handler(_on(arrivals.pool, arriving))
 
 
-def _on(pool: ThreadPoolExecutor, answer: Callable[..., bytes]) -> Callable[..., bytes]:
+def _on(pool: BoundedPool, answer: Callable[..., bytes]) -> Callable[..., bytes]:
     """The method, to be run by that pool; a grpcio that does not know the attribute runs it on the common one."""
     answer.experimental_thread_pool = pool  # type: ignore[attr-defined]  # grpcio reads it off the function
     return answer

@@ -75,7 +75,7 @@ class Served:
         return float(self.counted[PLACES["requests", method, code]])
 
     def under_way(self) -> int:
-        return self.server._pools.feeds._under_way
+        return self.server._pools.feeds.pool._under_way
 
     def send(self, timeout: float | None = 60.0) -> Any:
         """A request that is not waited for."""
