@@ -60,6 +60,14 @@ class Histories:
         """The rows of the items that the user had hidden as far as the bundle knows."""
         return self._bundle.hidden_rows(user_id)
 
+    def is_erased(self, user_id: str) -> bool:
+        """Whether the user was erased, as far as the live log can be read."""
+        try:
+            return bool(user_id) and self._events.is_erased(user_id)
+        except StateError as error:
+            self.tell(error)
+            return False
+
     def tell(self, error: StateError) -> None:
         """Log that the live log cannot be read, once until it can be again."""
         if not self._told:

@@ -178,6 +178,9 @@ class FeedPages:
         return "" if locator is None else self.tokens.issue(replace(cut.next, locator=locator), binding, query.now_ms)
 
     def _note(self, snapshot: Snapshot, cut: Cut, place: Place, query: FeedQuery) -> None:
+        """Keep what was served; of a user who was erased and comes back nothing is kept."""
+        if self.histories.is_erased(query.user_id):
+            return
         served = ServedPage(
             request_id=snapshot.request_id,
             time_ms=query.now_ms,

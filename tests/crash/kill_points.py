@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from recommender.state.sqlite import schema
 
 FOLDER_VARIABLE = "CRASH_POINTS"
 #: All of a group's events are written and none is durable yet; durable, and nobody was told.
@@ -51,15 +50,5 @@ class _MortalConnection(sqlite3.Connection):
         return cursor
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(
-        path,
-        timeout=schema.BUSY_TIMEOUT_MS / 1_000,
-        isolation_level=None,
-        check_same_thread=False,
-        cached_statements=64,
-        factory=_MortalConnection,
-    )
-
-
-schema._connect = _connect
+# Every connection of the process, whoever opens it.
+sqlite3.connect = partial(sqlite3.connect, factory=_MortalConnection)  # type: ignore[assignment]  # one form of many

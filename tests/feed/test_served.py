@@ -35,6 +35,13 @@ def test_what_was_served_can_be_removed_by_user_and_by_session(shop: Shop) -> No
     assert [record.user_id for record in served_by(shop)] == ["bob"]
 
 
+def test_of_an_erased_user_nothing_is_kept_any_more(shop: Shop) -> None:
+    shop.state.remove_user("ada")
+    assert shop.page("ada", session_id="s1").cards
+    assert shop.page("bob").cards
+    assert [record.user_id for record in served_by(shop)] == ["bob"]
+
+
 def test_a_served_page_is_no_event_of_the_user(shop: Shop) -> None:
     shop.page("ada")
     assert list(shop.state.events.events(NOW_MS - DAY_MS)) == []

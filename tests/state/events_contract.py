@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recommender.state.protocols import LoggedEvent, Outcome, State
-from recommender.types import EVENT_TYPE_CODE, EVENT_TYPES, NO_TIME, UNKNOWN_EVENT_TYPE
-from tests.state.contract import ACCEPTED, DUPLICATE, NOON, REUSED, OpenState, items_of, logged
+from recommender.types import DAY_MS, EVENT_TYPE_CODE, EVENT_TYPES, NO_TIME, UNKNOWN_EVENT_TYPE
+from tests.state.contract import ACCEPTED, DUPLICATE, NOON, REUSED, ManualClock, OpenState, items_of, logged
 from tests.state.log_model import CALLS, LogModel
 
 OpenFresh = Callable[[], AbstractContextManager[State]]
@@ -29,6 +29,17 @@ class EventLogContract:
         assert state.events.append([event]) == [ACCEPTED]
         assert state.events.append([event]) == [DUPLICATE]
         assert items_of(state, "ann") == ["apple"]
+
+    def test_an_event_id_is_remembered_for_thirty_days(
+        self, state: State, clock: ManualClock, open_another: OpenState
+    ) -> None:
+        first = logged(user="ann", event_id="e", at=None, arrival=NOON)
+        state.events.append([first])
+        state.close()
+        clock.now_ms = NOON + 30 * DAY_MS
+        later = open_another()
+        again = replace(first, arrival_ms=clock.now_ms)
+        assert later.events.append([again, logged(user="ann", event_id="e", at=NOON - 1)]) == [DUPLICATE, REUSED]
 
     def test_within_one_call_the_first_event_with_an_id_wins(self, state: State) -> None:
         first = logged("apple", "ann", event_id="e")

@@ -14,11 +14,12 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from recommender.config import StateSettings
 from recommender.errors import StateError, StateFullError
 from recommender.state.protocols import LoggedEvent
-from recommender.state.sqlite import SqliteState, open_state, schema
+from recommender.state.sqlite import SqliteState, open_state
 from recommender.types import Event
 from tests.state.contract import NOON
 
@@ -140,8 +141,7 @@ def fork(folder: str) -> None:
 
 def bring_up(folder: str, steps: str) -> None:
     """Open a state of an older version and die after so many hundred instructions of SQLite."""
-    connect = schema._connect
-    left = int(steps)
+    connect, left = sqlite3.connect, int(steps)
 
     def count_down() -> int:
         nonlocal left
@@ -150,12 +150,12 @@ def bring_up(folder: str, steps: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
-    def counted(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
+    def counted(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*arguments, **options)
         connection.set_progress_handler(count_down, 100)
         return connection
 
-    schema._connect = counted
+    sqlite3.connect = counted  # type: ignore[assignment]  # one form of many
     open_here(folder).close()
 
 

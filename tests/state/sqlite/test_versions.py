@@ -133,7 +133,7 @@ def test_a_state_that_cannot_be_brought_up_for_want_of_room_stays_what_it_was(
 
     before = schema_of(old / "events.db")
 
-    def cramped(path: Path) -> sqlite3.Connection:
+    def cramped(path: Path, *_: object) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None)
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages}")
