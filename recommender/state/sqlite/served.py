@@ -125,6 +125,11 @@ class ServedFiles:
         for path in self._files():
             if _begun_ms(path) < before_ms:
                 path.unlink(missing_ok=True)
+        with self._file_lock:
+            # The space of a removed file comes back once no process holds it open, also one that serves nobody.
+            if self._descriptor >= 0 and self._begun_ms < before_ms:
+                os.close(self._descriptor)
+                self._descriptor = -1
 
     def close(self) -> None:
         """Write what is queued and end the thread; safe to call twice."""
