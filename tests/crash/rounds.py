@@ -32,8 +32,9 @@ from training.publish import remove_old_versions
 WORKERS = 2
 WORKER, SUPERVISOR, ALL = "a worker", "the supervisor", "every process"
 BEFORE_LIVE, PUBLISHER = "a publisher between rename and current", "a publisher"
+SWAPPING = "a worker while models swap"
 #: What is killed; a block of so many rounds has each once.
-TARGETS = (WORKER, SUPERVISOR, ALL, BEFORE_COMMIT, BEFORE_REPLY, BEFORE_LIVE, PUBLISHER, BEFORE_REPLY)
+TARGETS = (WORKER, SUPERVISOR, ALL, BEFORE_COMMIT, BEFORE_REPLY, BEFORE_LIVE, PUBLISHER, SWAPPING)
 _LOAD_SECONDS = 0.5
 
 
@@ -172,8 +173,12 @@ class Crashes:
             eventually(lambda: self._deaths() > deaths)
             return
         if target in (BEFORE_LIVE, PUBLISHER):
-            self._publish(self._rng.choice((2, 3)) if target == BEFORE_LIVE else 0)
+            self._publish(self._rng.choice((2, 3)) if target == BEFORE_LIVE else 0, dies=True)
             target = self._rng.choice((WORKER, ALL))  # so that what was published is met by processes that start
+        if target == SWAPPING:
+            self._publish(0, dies=False)
+            time.sleep(self._rng.random())  # the supervisor looks at `current` now and then
+            target = WORKER
         if target == WORKER:
             deaths = self._deaths()
             os.kill(self._rng.choice(self._running.workers()), signal.SIGKILL)
@@ -188,26 +193,30 @@ class Crashes:
     def _deaths(self) -> int:
         return sum(line["message"] == "worker died, another one starts" for line in self._running.lines())
 
-    def _publish(self, fatal: int) -> None:
-        """Publish one more version with a publisher that dies: before a rename, or at any moment."""
+    def _publish(self, fatal: int, *, dies: bool) -> None:
+        """Publish one more version by a process that dies before a rename, where `fatal` is 0 at any moment; or not."""
         self._versions += 1
         version = f"20250602T{self._versions:06d}Z-tiny"
         command = [sys.executable, "-m", "tests.crash.publisher", str(self._models), version, str(fatal)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as publisher:
             assert publisher.stdout is not None
             publisher.stdout.readline()
-            if not fatal:
+            if dies and not fatal:
                 time.sleep(self._rng.random() * 0.02)
                 publisher.kill()
-            assert publisher.wait(PATIENCE_SECONDS) in {-signal.SIGKILL, 0 if not fatal else -signal.SIGKILL}
+            wanted = {-signal.SIGKILL} if fatal else {-signal.SIGKILL, 0} if dies else {0}
+            assert publisher.wait(PATIENCE_SECONDS) in wanted
 
     def _comes_up(self) -> bool:
-        """Whether every worker lives, and a new connection gets a feed."""
+        """Whether every worker lives, and new connections get feeds of the live model."""
         eventually(lambda: len(self._running.workers()) == WORKERS)
+        eventually(lambda: {self._page().model_version for _ in range(3)} == {current_version(self._models)})
+        return len(self._page().cards) > 0
+
+    def _page(self) -> feed_pb2.GetFeedResponse:
         with self._running.channel() as channel:
             stub = feed_pb2_grpc.FeedServiceStub(channel)
-            page = stub.GetFeed(feed_pb2.GetFeedRequest(user_id="ada"), timeout=30, wait_for_ready=True)
-        return len(page.cards) > 0
+            return stub.GetFeed(feed_pb2.GetFeedRequest(user_id="ada"), timeout=30, wait_for_ready=True)
 
     def _check(self, acknowledged: dict[str, events_pb2.Event]) -> None:
         """Read what came to the log since the last time, and look at every bundle."""
