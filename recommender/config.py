@@ -65,6 +65,8 @@ class ServerSettings(_Section):
     request_timeout: Seconds = Field(10.0, description="How long a request may take to arrive once its call is open.")
     stream_pause: Seconds = Field(300.0, description="How long a stream may pause between two messages.")
     drain: Seconds = Field(10.0, description="How long SIGTERM waits for requests under way.")
+    slow_request: Seconds = Field(0.25, description="A request that takes longer leaves a log line.")
+    log_every: int = Field(1_000, ge=0, description="One request in so many leaves a log line as a sample; 0 for none.")
     metrics_listen: str = Field(
         "", description="Host and port of /metrics over HTTP, such as 127.0.0.1:9464; empty for none, port 0 picks one."
     )

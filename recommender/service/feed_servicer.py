@@ -12,6 +12,7 @@ from recommender.service.bounded_pool import BoundedPool
 from recommender.service.meter import Meter
 from recommender.service.page_bytes import feed_bytes, similar_bytes
 from recommender.service.refusals import check_in_time
+from recommender.service.request_lines import RequestLines
 from recommender.service.wire import feed_request, similar_request
 
 # gRPC gives the time to a deadline centuries away where the client set none.
@@ -32,12 +33,14 @@ class FeedServicer:
         live: Read anew by every request.
         meter: Counts pages.
         pool: Whose threads call; it knows how long a request waited.
+        lines: Told what a request's log line would say of its page.
     """
 
-    def __init__(self, live: Live, meter: Meter, pool: BoundedPool) -> None:
+    def __init__(self, live: Live, meter: Meter, pool: BoundedPool, lines: RequestLines) -> None:
         self._live = live
         self._meter = meter
         self._pool = pool
+        self._lines = lines
 
     def get_feed(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """One page of a feed: GetFeedRequest to GetFeedResponse."""
@@ -51,6 +54,7 @@ class FeedServicer:
         owner = request.user_id or request.session_id
         mark = 0 if request.page_token else self._meter.waits(owner)
         page = pages.page(request)
+        self._lines.page(page, waited, owner)
         encoding = self._meter.seconds()
         reply = feed_bytes(page)
         self._meter.page(page, waited, self._meter.seconds() - encoding, owner, mark)

@@ -16,15 +16,15 @@ from grpc_status import rpc_status
 
 from recommender.errors import RequestError, StateError, StateFullError
 from recommender.service.field_limits import MAX_VIOLATIONS
-from recommender.service.log_lines import PersonTag
 from recommender.service.meter import Meter
+from recommender.service.request_lines import RequestLines
 
 DOMAIN: Final = "windowshop"
 # Details travel in a trailer in base64, and clients refuse trailers of more than 8 KiB: 20 violations have to fit.
 _MESSAGE_BYTES: Final = 256
 _PATH_BYTES: Final = 48
 _DESCRIPTION_BYTES: Final = 120
-_PERSON_FIELDS: Final = frozenset({"user_id", "session_id"})
+_HIDDEN_FIELDS: Final = frozenset({"user_id", "session_id", "page_token", "receipt"})
 
 Unary = Callable[[bytes, grpc.ServicerContext], bytes]
 ClientStream = Callable[[Iterator[bytes], grpc.ServicerContext], bytes]
@@ -75,12 +75,12 @@ class Refusals:
     """Wraps methods so that whatever they raise reaches the client as a status and nothing leaks.
 
     Args:
-        tag: Names persons in log lines.
+        lines: Told of every request.
         meter: Counts answers and refusals.
     """
 
-    def __init__(self, tag: PersonTag, meter: Meter) -> None:
-        self._tag = tag
+    def __init__(self, lines: RequestLines, meter: Meter) -> None:
+        self.lines = lines
         self._meter = meter
 
     def unary(self, method: str, request_type: type[Message], answer: Unary) -> Unary:
@@ -88,18 +88,19 @@ class Refusals:
 
         Args:
             method: Its name in log lines.
-            request_type: What the request's bytes hold, to find the persons that a log line must not name.
+            request_type: What the request's bytes hold, to find whom and what a log line must not name.
             answer: From the request's bytes to the reply's.
         """
 
         def guarded(data: bytes, context: grpc.ServicerContext) -> bytes:
             started = self._meter.seconds()
+            self.lines.begin(lambda: named_in(request_type, data))
             try:
                 check_in_time(context.time_remaining())
                 reply = answer(data, context)
             except Exception as error:  # noqa: BLE001  # the outermost frame of a request: nothing may leak past it
-                self._refuse(method, error, context, lambda: persons_in(request_type, data), started)
-            self._meter.answered(method, "OK", self._meter.seconds() - started)
+                self._refuse(method, error, context, started)
+            self._end(method, "OK", started)
             return reply
 
         return guarded
@@ -116,35 +117,35 @@ class Refusals:
                     latest = data
                     yield data
 
+            self.lines.begin(lambda: named_in(request_type, latest))
             try:
                 reply = answer(remembering(), context)
             except grpc.RpcError:
-                self._meter.answered(method, "CANCELLED", self._meter.seconds() - started)
+                self._end(method, "CANCELLED", started)
                 raise  # the client went away; gRPC knows
             except Exception as error:  # noqa: BLE001  # as above
-                self._refuse(method, error, context, lambda: persons_in(request_type, latest), started)
-            self._meter.answered(method, "OK", self._meter.seconds() - started)
+                self._refuse(method, error, context, started)
+            self._end(method, "OK", started)
             return reply
 
         return guarded
 
-    def _refuse(
-        self,
-        method: str,
-        error: Exception,
-        context: grpc.ServicerContext,
-        persons: Callable[[], set[str]],
-        started: float,
-    ) -> NoReturn:
+    def _end(self, method: str, code: str, started: float) -> None:
+        seconds = self._meter.seconds() - started
+        self._meter.answered(method, code, seconds)
+        # What a stream took is up to its client.
+        self.lines.end(method, code, seconds if method != "StreamEvents" else 0.0)
+
+    def _refuse(self, method: str, error: Exception, context: grpc.ServicerContext, started: float) -> NoReturn:
         refusal, request_id = _refusal_of(method, error), ""
         if refusal is None:
             request_id = secrets.token_hex(8)
-            text = self._tag.hide("".join(traceback.format_exception(error)), persons())
+            text = self.lines.hide("".join(traceback.format_exception(error)))
             extra = {"method": method, "request_id": request_id, "traceback": text}
             _logger.error("a request failed", extra=extra)
             said = f"internal error in {method}; report request id {request_id}"
             refusal = RequestError("INTERNAL", "INTERNAL", said)
-        self._meter.answered(method, refusal.code, self._meter.seconds() - started)
+        self._end(method, refusal.code, started)
         context.abort_with_status(to_status(refusal, request_id))
 
 
@@ -173,19 +174,19 @@ def _refusal_of(method: str, error: Exception) -> RequestError | None:
     return RequestError("UNAVAILABLE", reason, f"{said}; send it again later")
 
 
-def persons_in(request_type: type[Message], data: bytes) -> set[str]:
-    """User and session ids anywhere in a request; empty where its bytes cannot be read."""
+def named_in(request_type: type[Message], data: bytes) -> set[str]:
+    """Persons and secrets anywhere in a request; empty where its bytes cannot be read."""
     try:
-        return set(_persons(request_type.FromString(data)))
+        return set(_named(request_type.FromString(data)))
     except DecodeError:
         return set()
 
 
-def _persons(message: Message) -> Iterator[str]:
+def _named(message: Message) -> Iterator[str]:
     for field, value in message.ListFields():
-        if field.name in _PERSON_FIELDS:
+        if field.name in _HIDDEN_FIELDS:
             yield value
         elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
             children: Any = value if field.is_repeated else [value]
             for child in children:
-                yield from _persons(child)
+                yield from _named(child)

@@ -145,7 +145,7 @@ def _handlers(
     live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools, meter: Meter
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
     feed, events, catalog = (
-        FeedServicer(live, meter, pools.feeds.pool),
+        FeedServicer(live, meter, pools.feeds.pool, refusals.lines),
         EventServicer(intake, meter),
         CatalogServicer(live),
     )

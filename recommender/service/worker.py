@@ -23,6 +23,7 @@ from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
 from recommender.service.preload import check_fork
 from recommender.service.refusals import Refusals
+from recommender.service.request_lines import RequestLines
 from recommender.service.server import WorkerServer
 from recommender.service.signals import StopSignals
 from recommender.service.supervisor_link import SupervisorLink
@@ -82,7 +83,8 @@ def _start(plan: WorkerPlan, link: SupervisorLink, board: CounterBoard) -> tuple
     intake = EventIntake(state.events, signer, clock_ms)
     models = ModelServicer(plan.bundle.parent, link)
     gate = Gate(plan.credentials.tokens, meter)
-    refusals = Refusals(PersonTag(keys[0]), meter)
-    server = WorkerServer(live, intake, models, refusals, gate, settings.server, meter)
+    lines = RequestLines(PersonTag(keys[0]), settings.server.slow_request, settings.server.log_every)
+    log_to_stderr(lines.hide)
+    server = WorkerServer(live, intake, models, Refusals(lines, meter), gate, settings.server, meter)
     server.start(plan.address, plan.credentials.tls)
     return state, server, swapper

@@ -31,6 +31,7 @@ from recommender.service.log_lines import PersonTag
 from recommender.service.measures import ROW_WORDS
 from recommender.service.meter import Meter
 from recommender.service.refusals import Refusals, Unary
+from recommender.service.request_lines import RequestLines
 from recommender.state.sqlite import open_state
 from recommender.wiring import build_feed
 from tests.benchmarks.bench_getfeed import synthetic_models
@@ -98,8 +99,9 @@ def main() -> None:
 
 
 def _method(live: Live, meter: Meter) -> Unary:
-    servicer = FeedServicer(live, meter, BoundedPool(1, "feed", 1))
-    return Refusals(PersonTag(b"k" * 32), meter).unary("GetFeed", feed_pb2.GetFeedRequest, servicer.get_feed)
+    lines = RequestLines(PersonTag(b"k" * 32), 60.0, 0)
+    servicer = FeedServicer(live, meter, BoundedPool(1, "feed", 1), lines)
+    return Refusals(lines, meter).unary("GetFeed", feed_pb2.GetFeedRequest, servicer.get_feed)
 
 
 def _cpu_us(method: Unary, requests: list[bytes]) -> float:

@@ -33,6 +33,7 @@ from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
 from recommender.service.ports import hold_port
 from recommender.service.refusals import Refusals
+from recommender.service.request_lines import RequestLines
 from recommender.service.server import WorkerServer
 from recommender.service.supervisor_link import SupervisorLink
 from recommender.types import FeedQuery, SourceResult
@@ -110,7 +111,7 @@ def serving(bundle: Bundle, folder: Path, **feed: Any) -> Iterator[Served]:
     meter = Meter(counted, EventMarks(np.zeros(64, np.int64)), shop.clock)
     settings = ServerSettings(threads=1, max_concurrent_requests=3)
     intake = EventIntake(shop.state.events, ReceiptSigner([b"k" * 32], 1_000), shop.clock)
-    refusals, port = Refusals(PersonTag(b"k" * 32), meter), hold_port("127.0.0.1:0")
+    refusals, port = Refusals(RequestLines(PersonTag(b"k" * 32), 60.0, 0), meter), hold_port("127.0.0.1:0")
     models = ModelServicer(bundle.folder.parent, SupervisorLink(Pipe()[0]))
     server = WorkerServer(Live(shop.pages), intake, models, refusals, Gate(None, meter), settings, meter)
     server.start(port.address, None)
@@ -225,7 +226,7 @@ def test_the_guard_refuses_what_arrives_too_late_without_asking_the_method() -> 
         raise AssertionError
 
     counted, late = np.zeros(ROW_WORDS), Late()
-    refusals = Refusals(PersonTag(b"k" * 32), Meter(counted, EventMarks(np.zeros(1, np.int64))))
+    refusals = Refusals(RequestLines(PersonTag(b"k" * 32), 60.0, 0), Meter(counted, EventMarks(np.zeros(1, np.int64))))
     with pytest.raises(RuntimeError):
         refusals.unary("GetItem", feed_pb2.GetFeedRequest, never)(b"", late)  # type: ignore[arg-type]  # enough of one
     assert late.code is grpc.StatusCode.DEADLINE_EXCEEDED

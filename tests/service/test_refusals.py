@@ -16,6 +16,7 @@ from recommender.errors import RequestError, StateError, StateFullError
 from recommender.service.log_lines import JsonFormatter, PersonTag
 from recommender.service.meter import Meter
 from recommender.service.refusals import Refusals
+from recommender.service.request_lines import RequestLines
 
 TAG = PersonTag(b"k" * 32)
 Call = Callable[[Exception, Message], grpc.RpcError]
@@ -33,7 +34,7 @@ def call() -> Iterator[Call]:
         next(stream)
         raise raised[0]
 
-    refusals = Refusals(TAG, Meter.alone())
+    refusals = Refusals(RequestLines(TAG, 60.0, 0), Meter.alone())
     handlers = {
         "Unary": grpc.unary_unary_rpc_method_handler(refusals.unary("Unary", feed_pb2.GetFeedRequest, answer)),
         "Stream": grpc.stream_unary_rpc_method_handler(
