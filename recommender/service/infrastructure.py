@@ -45,15 +45,15 @@ class Health(health.HealthServicer):
 
 
 def health_handler(servicer: Health, arrivals: Arrivals) -> grpc.GenericRpcHandler[Any, Any]:
-    """The methods of health; single requests come as streams, whose waiting has an end."""
+    """Check and Watch; List is left to gRPC, which knows no such method here.
+
+    Their single requests come as streams, whose waiting has an end.
+    """
 
     def check(messages: Iterator[bytes], context: grpc.ServicerContext) -> Any:
         return servicer.Check(
             _parsed(health_pb2.HealthCheckRequest, arrivals.first(messages, context), context), context
         )
-
-    def list_all(messages: Iterator[bytes], context: grpc.ServicerContext) -> Any:
-        return servicer.List(_parsed(health_pb2.HealthListRequest, arrivals.first(messages, context), context), context)
 
     def watch(messages: Iterator[bytes], context: grpc.ServicerContext, send_response_callback: Any) -> None:
         request = _parsed(health_pb2.HealthCheckRequest, arrivals.first(messages, context), context)
@@ -63,7 +63,6 @@ def health_handler(servicer: Health, arrivals: Arrivals) -> grpc.GenericRpcHandl
     serialise = health_pb2.HealthCheckResponse.SerializeToString
     methods = {
         "Check": grpc.stream_unary_rpc_method_handler(check, None, serialise),
-        "List": grpc.stream_unary_rpc_method_handler(list_all, None, health_pb2.HealthListResponse.SerializeToString),
         "Watch": grpc.stream_stream_rpc_method_handler(watch, None, serialise),
     }
     return grpc.method_handlers_generic_handler(health.SERVICE_NAME, methods)

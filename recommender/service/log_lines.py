@@ -47,6 +47,12 @@ def log_to_stderr(hide: Callable[[str], str] = str, level: int = logging.INFO) -
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(hide))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    # Of a header that is not UTF-8 gRPC logs all, be it a token; and a stranger could fill the log with them.
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_not_of_a_header)
+
+
+def _is_not_of_a_header(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Invalid encoding on")
 
 
 class PersonTag:

@@ -302,3 +302,20 @@ def test_connections_that_say_nothing_or_little_hold_up_nobody(guarded: RunningS
         check_served(honest)
         with guarded.channel() as channel:
             grpc.channel_ready_future(channel).result(timeout=30)
+
+
+def test_a_header_that_is_not_utf_8_is_refused_and_never_logged(guarded: RunningServer, honest: Client) -> None:
+    token = FRONTEND[:-1].encode() + b"\xba"
+    headers = {
+        b":method": b"POST", b":scheme": b"http", b":path": GET_FEED.encode(), b":authority": b"shop",
+        b"te": b"trailers", b"content-type": b"application/grpc", b"authorization": b"Bearer " + token,
+    }  # fmt: skip
+    block = b"".join(b"\x00" + bytes([len(k)]) + k + bytes([len(v)]) + v for k, v in headers.items())
+    host, _, port = guarded.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(PREFACE + SETTINGS + _frame(1, 5, 1, block))
+        answer = b""
+        while b"grpc-status" not in answer:
+            answer += connection.recv(65_536)
+    check_served(honest)
+    assert FRONTEND[:-1] not in guarded.log.read_text(encoding="utf-8")
