@@ -19,7 +19,7 @@ from recommender.service.metrics_page import MetricsPage
 from recommender.service.ports import check_exposure, hold_port
 from recommender.service.supervisor import Supervisor
 from recommender.service.worker_plan import WorkerPlan
-from recommender.state.sqlite import open_state
+from recommender.state.sqlite import kept, open_state
 
 _logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def serve(
     ]
     lines = [f"windowshop serves on {held.address}, model {bundle.version}, {workers_text(len(plans))}"]
     supervisor = Supervisor(models, plans, preload, lambda: announce("\n".join(lines)))
-    with held.socket, _metrics(settings.server, supervisor) as url:
+    with kept(state), held.socket, _metrics(settings.server, supervisor) as url:
         lines += [f"metrics on {url}"] if url else []
         supervisor.run()
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import grpc
@@ -30,6 +32,8 @@ def test_a_running_server_is_backed_up_and_another_goes_on_from_the_copy(
         assert outcome.returncode == 0, outcome.stderr
         assert outcome.stdout.startswith("20 events in ")
         client.record(events_pb2.Event(event_id="later", user_id="ann", item_id="item-hoe", event_type="view"))
+        for pid in server.workers():
+            os.kill(pid, signal.SIGKILL)  # a server whose workers all just died has its state in use
         refused(run("restore", "--from", out, "--state", state, "--replace"), "in use")
     refused(run("restore", "--from", out, "--state", state), "--replace")
     assert run("restore", "--from", out, "--state", restored).stdout == f"20 events restored to {restored}\n"

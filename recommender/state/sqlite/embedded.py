@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
@@ -159,6 +160,15 @@ def open_state(
         return SqliteState(path, settings, clock, worker, limits or SegmentLimits())
     except OSError as error:
         raise from_os(error, path) from error
+
+
+def kept(path: Path) -> AbstractContextManager[None]:
+    """A block in which nobody puts another state into the folder of this one, also while no process has it open.
+
+    Raises:
+        StateError: Somebody is about to.
+    """
+    return held_together(path / OPEN_LOCK)
 
 
 def pending_upgrade(path: Path) -> str:

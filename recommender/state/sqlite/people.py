@@ -20,7 +20,8 @@ from recommender.state.sqlite.served import FLUSH_SECONDS, ServedFiles
 
 #: How long another process may still write of the user what it had begun before the removal.
 _SETTLE_SECONDS: Final = 2 * FLUSH_SECONDS
-_SCRUB_SECONDS: Final = 5.0
+#: Writers wait for as long as readers keep the journal, so not for long.
+_SCRUB_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
