@@ -121,6 +121,26 @@ def feed(
             console().print(f"degraded: {name.removeprefix('DEGRADATION_')}")
 
 
+@app.command()
+@connecting
+def explain(
+    user: Annotated[str, typer.Argument(help="User id; '' for an anonymous feed.")],
+    item: Annotated[str, typer.Argument(help="Item id.")],
+    session: Annotated[str, typer.Option(help="Session id, for feeds without a user.")] = "",
+    *,
+    connection: Connection,
+) -> None:
+    """Say why an item is in a person's feed, or at which stage it is lost; needs the role admin."""
+    from recommender.api.v1 import feed_pb2
+    from recommender.service.client import FeedReader
+    from recommender.service.explanation_table import explanation_table
+
+    with connection.channel() as channel:
+        request = feed_pb2.ExplainItemRequest(user_id=user, item_id=item, session_id=session)
+        reply = FeedReader(channel, connection.target).explanation(request)
+    _console().print(explanation_table(f"{item} for {user or session or 'nobody in particular'}", reply))
+
+
 @app.command("send-events")
 @connecting
 def send_events(

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import Bundle, IdIndex, StringColumn
 from recommender.types import NEVER, NO_TIME, Item, Kind, Mask, Rows
+
+
+class Absence(IntEnum):
+    """Why an item of the catalogue may not be shown to anybody; values equal the wire's."""
+
+    TAKEN_DOWN = 1
+    OUT_OF_STOCK = 2
+    EXPIRED = 3
 
 
 class Catalogue:
@@ -44,6 +53,12 @@ class Catalogue:
         """bool [n]: True where the item is available and neither expired nor ended at `now_ms`."""
         mask: Mask = self._available[rows] & (self._expires_ms[rows] > now_ms)
         return mask
+
+    def absence(self, row: int, now_ms: int) -> Absence | None:
+        """Why an item is not `shown` at `now_ms`, None where it is."""
+        if not self._available[row]:
+            return Absence.OUT_OF_STOCK
+        return Absence.EXPIRED if self._expires_ms[row] <= now_ms else None
 
     def row(self, item_id: str) -> int:
         """The row of an id, -1 where unknown."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from recommender.types import Degradation
+import numpy as np
+import numpy.typing as npt
+
+from recommender.feed.stages import Ranker
+from recommender.types import Candidates, Degradation, FeedQuery, Scores, Slate, SourceResult
 
 Stage = Literal["history", "source", "merge", "filter", "rank", "rerank", "tail", "snapshot", "cut"]
 
@@ -31,6 +35,31 @@ class StageCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """What one run of the pipeline held on its way.
+
+    Args:
+        query: What was asked.
+        k: How many rows were wanted.
+        retrieved: What each source gave, in order.
+        candidates: Merged and filtered.
+        ranker: What scored them.
+        scores: float32 [n], of the candidates.
+        order: intp [m], the reranker's.
+        slate: The answer.
+    """
+
+    query: FeedQuery
+    k: int
+    retrieved: list[SourceResult]
+    candidates: Candidates
+    ranker: Ranker
+    scores: Scores
+    order: npt.NDArray[np.intp]
+    slate: Slate
+
+
+@dataclass(frozen=True, slots=True)
 class Funnel:
     """The counts of one request, in the order of the stages."""
 
@@ -43,6 +72,9 @@ class Funnel:
     def leave_out(self, stage: Stage, name: str) -> None:
         """Note a component that was left out to hold the deadline."""
         self.counts.append(StageCount(stage, name, 0, 0, 0.0, shed=True))
+
+    def see(self, run: Run) -> None:
+        """Look at a finished run; a funnel that only counts does not."""
 
     def degradations(self) -> tuple[Degradation, ...]:
         """What was left out, in the order of the wire's numbers; empty where nothing was."""
@@ -60,3 +92,14 @@ class Funnel:
     def of(self, stage: Stage) -> list[StageCount]:
         """The counts of one stage, in the order they were taken."""
         return [count for count in self.counts if count.stage == stage]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording(Funnel):
+    """A funnel that keeps what it sees."""
+
+    runs: list[Run] = field(default_factory=list)
+
+    def see(self, run: Run) -> None:
+        """Keep a finished run."""
+        self.runs.append(run)

@@ -11,6 +11,8 @@ from recommender.errors import RequestError, StateError
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.costs import Costs
 from recommender.feed.cutting import Cut, PageCutter
+from recommender.feed.explaining import Explainer
+from recommender.feed.explanation import Explanation
 from recommender.feed.funnel import Funnel, Stage
 from recommender.feed.history import Histories
 from recommender.feed.pipeline import REST
@@ -113,6 +115,23 @@ class FeedPages:
         self._note(snapshot, cut, place, query)
         self._learn(funnel, self.perf_counter() - began)
         return page
+
+    def explain(self, request: FeedRequest, item_id: str) -> Explanation:
+        """What becomes of an item in the feed that a request without a token would get, however long that takes.
+
+        Raises:
+            RequestError: PAGE_SIZE_NEGATIVE.
+        """
+        page_size, past = page_size_of(request.page_size), (request.user_id, request.session_id)
+        query = FeedQuery(
+            self.clock(),
+            *past,
+            request.context,
+            request.filter,
+            self.histories.of(*past),
+            self.histories.hidden(*past),
+        )
+        return Explainer(self.catalogue, self.taker, self.cutter).explain(item_id, query, page_size)
 
     def similar(self, item_id: str, mode: SimilarMode, page_size: int, page_token: str) -> SimilarPage:
         """One page of the items most like one item, best first.

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.feed.costs import Costs
-from recommender.feed.funnel import Funnel
+from recommender.feed.funnel import Funnel, Run
 from recommender.feed.rankers.reciprocal_rank import ReciprocalRankRanker
 from recommender.feed.stages import EvidenceKind, Filter, Ranker, Reranker, Source
 from recommender.kernels.membership import contains
@@ -45,6 +45,7 @@ class Pipeline:
         perf_counter: Seconds, for the funnel's timings and the query's deadline.
 
     Attributes:
+        tail: As given.
         costs: What sources, the ranker and, by `REST`, all else lately took.
     """
 
@@ -66,7 +67,7 @@ class Pipeline:
         self._stand_in = stand_in or ReciprocalRankRanker()
         self.costs = Costs()
         self.reranker = reranker
-        self._tail = tail
+        self.tail = tail
         self._source_limit = source_limit
         self._seconds = perf_counter
         self._bits = np.uint32(1) << np.arange(len(self._sources), dtype=np.uint32)
@@ -77,12 +78,15 @@ class Pipeline:
     def run(self, query: FeedQuery, k: int, funnel: Funnel | None = None) -> tuple[Slate, Funnel]:
         """The slate of at most k rows, fewer only where fewer can be shown, and what happened on the way."""
         funnel = Funnel() if funnel is None else funnel
-        candidates = self._filtered(query, self._merged(self._retrieved(query, funnel), funnel), funnel)
+        retrieved = self._retrieved(query, funnel)
+        candidates = self._filtered(query, self._merged(retrieved, funnel), funnel)
         ranker = self._ranker_in_time(query, candidates, funnel)
         scores = self._scored(query, candidates, ranker, funnel)
         order, propensities = self._ordered(query, candidates, scores, k, funnel)
         tail = self._tail_beyond(query, candidates.rows[order], k - len(order), funnel)
-        return self._slate(query, candidates, ranker, scores, order, propensities, tail), funnel
+        slate = self._slate(query, candidates, ranker, scores, order, propensities, tail)
+        funnel.see(Run(query, k, retrieved, candidates, ranker, scores, order, slate))
+        return slate, funnel
 
     def candidates(self, query: FeedQuery) -> Candidates:
         """What can be ranked for a query: retrieved, merged, filtered; the ranker's examples come from here."""
@@ -100,7 +104,16 @@ class Pipeline:
                 funnel.add("filter", component.name, n_in, n_out, self._seconds() - started)
         return mask
 
-    def _retrieved(self, query: FeedQuery, funnel: Funnel) -> list[SourceResult]:
+    def refused_by(self, query: FeedQuery, row: int) -> tuple[str, ...]:
+        """Names of the filters that do not let a row be shown."""
+        rows = np.array([row], np.int32)
+        return tuple(component.name for component in self._filters if not component.keep(query, rows)[0])
+
+    def retrieve(self, query: FeedQuery, limit: int) -> list[SourceResult]:
+        """What each source gives where it may give so many rows; nothing where it fails."""
+        return self._retrieved(query, Funnel(), limit)
+
+    def _retrieved(self, query: FeedQuery, funnel: Funnel, limit: int | None = None) -> list[SourceResult]:
         results = []
         for place, source in enumerate(self._sources):
             if not self._has_time(query, source.name, self.sources[place + 1 :]):
@@ -109,7 +122,7 @@ class Pipeline:
                 continue
             started, error = self._seconds(), ""
             try:
-                result = source.retrieve(query, self._source_limit)
+                result = source.retrieve(query, limit or self._source_limit)
             except Exception as failure:  # noqa: BLE001  # whatever a source does, the others serve the request
                 result, error = SourceResult.empty(), self._told(source.name, failure)
             funnel.add("source", source.name, 0, len(result.rows), self._seconds() - started, error)
@@ -176,13 +189,13 @@ class Pipeline:
         started, found, n_found, at = self._seconds(), [np.empty(0, np.int32)], 0, 0
         # Most of the popularity order passes most filters; where few do, larger blocks reach its end in few steps.
         step = wanted + len(ranked) + 64
-        while n_found < wanted and at < len(self._tail):
-            block = self._tail[at : at + step]
+        while n_found < wanted and at < len(self.tail):
+            block = self.tail[at : at + step]
             shown = block[self.keep(query, block) & ~contains(ranked, block)]
             found.append(shown)
             n_found, at, step = n_found + len(shown), at + step, 4 * step
         tail = np.concatenate(found)[:wanted]
-        funnel.add("tail", "tail", min(at, len(self._tail)), len(tail), self._seconds() - started)
+        funnel.add("tail", "tail", min(at, len(self.tail)), len(tail), self._seconds() - started)
         return tail
 
     def _slate(

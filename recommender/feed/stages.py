@@ -50,6 +50,10 @@ class Ranker(Protocol):
         """float32 [n], finite, higher is better."""
         ...
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        """Names [n_inputs] and values float32 [n, n_inputs] of what the scores come from, NaN where missing."""
+        ...
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources]: how much each source speaks for each candidate; the largest one leads."""
         ...

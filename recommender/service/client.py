@@ -93,6 +93,17 @@ class FeedReader:
                 return
             request.page_token = page.next_page_token
 
+    def explanation(self, request: feed_pb2.ExplainItemRequest) -> feed_pb2.ExplainItemResponse:
+        """What becomes of one item in a feed.
+
+        Raises:
+            WindowshopError: The server cannot be reached or refuses.
+        """
+        try:
+            return self._feed.ExplainItem(request, timeout=_CALL_SECONDS)
+        except grpc.RpcError as error:
+            raise explain(error, self._target) from error
+
     def item(self, item_id: str) -> catalog_pb2.Item:
         """The item, or one with nothing but its id where the server does not know it."""
         found = self._items.get(item_id)

@@ -9,6 +9,7 @@ import grpc
 
 from recommender.feed.pages import FeedPages
 from recommender.service.bounded_pool import BoundedPool
+from recommender.service.explanation_wire import explain_request, explanation_to
 from recommender.service.meter import Meter
 from recommender.service.page_bytes import feed_bytes, similar_bytes
 from recommender.service.refusals import check_in_time
@@ -27,7 +28,7 @@ class Live:
 
 
 class FeedServicer:
-    """Answers GetFeed and ListSimilarItems.
+    """Answers GetFeed, ListSimilarItems and ExplainItem.
 
     Args:
         live: Read anew by every request.
@@ -64,3 +65,7 @@ class FeedServicer:
     def list_similar_items(self, data: bytes, context: grpc.ServicerContext) -> bytes:
         """One page of items like another: ListSimilarItemsRequest to ListSimilarItemsResponse."""
         return similar_bytes(self._live.pages.similar(*similar_request(data)))
+
+    def explain_item(self, data: bytes, context: grpc.ServicerContext) -> bytes:
+        """What becomes of one item in a feed: ExplainItemRequest to ExplainItemResponse."""
+        return explanation_to(self._live.pages.explain(*explain_request(data))).SerializeToString()

@@ -30,6 +30,7 @@ _SERVICES: Final[Mapping[str, Mapping[str, frozenset[Role]]]] = {
     "recommender.api.v1.FeedService": {
         "GetFeed": _FRONTEND,
         "ListSimilarItems": _FRONTEND,
+        "ExplainItem": _ADMIN,
     },
     "recommender.api.v1.EventService": {
         "RecordEvents": _FRONTEND,

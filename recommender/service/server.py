@@ -154,6 +154,10 @@ def _handlers(
         "ListSimilarItems": _unary(
             refusals.unary("ListSimilarItems", feed_pb2.ListSimilarItemsRequest, feed.list_similar_items), pools.feeds
         ),
+        # It takes as long as it takes, so it waits beside the feeds and not before them.
+        "ExplainItem": _unary(
+            refusals.unary("ExplainItem", feed_pb2.ExplainItemRequest, feed.explain_item), pools.waiting
+        ),
     }
     event_methods = {
         "RecordEvents": _unary(

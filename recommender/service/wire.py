@@ -54,7 +54,15 @@ def feed_request(data: bytes, deadline_ms: int | None) -> FeedRequest:
     Raises:
         RequestError: The bytes or fields are wrong; every field's problem is named.
     """
-    message = parse(feed_pb2.GetFeedRequest, data)
+    return feed_request_of(parse(feed_pb2.GetFeedRequest, data), deadline_ms)
+
+
+def feed_request_of(message: feed_pb2.GetFeedRequest, deadline_ms: int | None) -> FeedRequest:
+    """The feed request in a message.
+
+    Raises:
+        RequestError: Fields are wrong; each problem is named.
+    """
     _check_feed_request(message)
     return FeedRequest(
         user_id=message.user_id,

@@ -21,6 +21,7 @@ from tests.worlds import NOW_MS, write_tiny_models
 COMMANDS = [
     "serve",
     "feed",
+    "explain",
     "send-events",
     "export-events",
     "backup",
@@ -74,6 +75,15 @@ def test_a_feed_is_shown_as_a_table(run: Run, server: RunningServer) -> None:
     assert "you bought iron pan" in outcome.stdout
     assert "Kitchen > Pans" in outcome.stdout
     assert "USD" in outcome.stdout
+
+
+def test_an_item_of_a_feed_is_explained(run: Run, server: RunningServer) -> None:
+    outcome = run("explain", "ada", "item-sauce-pan", "--target", server.address)
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("item-sauce-pan for ada: shown at position ")
+    assert "cooccurrence" in outcome.stdout
+    unknown = run("explain", "ada", "unheard-of", "--target", server.address)
+    assert (unknown.returncode, unknown.stdout.strip()) == (0, "unheard-of for ada: not in the catalogue")
 
 
 @pytest.mark.parametrize("user", ["nobody-knows-me", ""])

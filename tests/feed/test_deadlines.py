@@ -57,6 +57,9 @@ class SlowRanker:
         self._counter.now += self._seconds
         return self._ranker.score(query, candidates)
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        return self._ranker.inputs(query, candidates)
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         return self._ranker.contributions(query, candidates)
 

@@ -175,6 +175,70 @@ MODE_BOUGHT_TOGETHER: Mode.ValueType  # 3
 """What is bought along with it."""
 Global___Mode: _TypeAlias = Mode  # noqa: Y015
 
+class _ItemStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ItemStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ItemStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ITEM_STAGE_UNSPECIFIED: _ItemStage.ValueType  # 0
+    ITEM_STAGE_NOT_IN_CATALOGUE: _ItemStage.ValueType  # 1
+    """Neither the model nor the state knows the item."""
+    ITEM_STAGE_UNAVAILABLE: _ItemStage.ValueType  # 2
+    """It may be shown to nobody; `absence` says why."""
+    ITEM_STAGE_FILTERED: _ItemStage.ValueType  # 3
+    """It may not be shown to this user or under this filter; `filters` says by which."""
+    ITEM_STAGE_NOT_RETRIEVED: _ItemStage.ValueType  # 4
+    """No source gave it, and the popular items that fill a feed end before it."""
+    ITEM_STAGE_OUTRANKED: _ItemStage.ValueType  # 5
+    """Its score put it behind the last item."""
+    ITEM_STAGE_CAPPED: _ItemStage.ValueType  # 6
+    """Its score put it before the last item, and variety or a cap behind it."""
+    ITEM_STAGE_SHOWN: _ItemStage.ValueType  # 7
+    """It stands at `position`."""
+
+class ItemStage(_ItemStage, metaclass=_ItemStageEnumTypeWrapper):
+    """The stage at which an item is lost, the first of these that holds, or SHOWN."""
+
+ITEM_STAGE_UNSPECIFIED: ItemStage.ValueType  # 0
+ITEM_STAGE_NOT_IN_CATALOGUE: ItemStage.ValueType  # 1
+"""Neither the model nor the state knows the item."""
+ITEM_STAGE_UNAVAILABLE: ItemStage.ValueType  # 2
+"""It may be shown to nobody; `absence` says why."""
+ITEM_STAGE_FILTERED: ItemStage.ValueType  # 3
+"""It may not be shown to this user or under this filter; `filters` says by which."""
+ITEM_STAGE_NOT_RETRIEVED: ItemStage.ValueType  # 4
+"""No source gave it, and the popular items that fill a feed end before it."""
+ITEM_STAGE_OUTRANKED: ItemStage.ValueType  # 5
+"""Its score put it behind the last item."""
+ITEM_STAGE_CAPPED: ItemStage.ValueType  # 6
+"""Its score put it before the last item, and variety or a cap behind it."""
+ITEM_STAGE_SHOWN: ItemStage.ValueType  # 7
+"""It stands at `position`."""
+Global___ItemStage: _TypeAlias = ItemStage  # noqa: Y015
+
+class _Absence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AbsenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Absence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ABSENCE_UNSPECIFIED: _Absence.ValueType  # 0
+    ABSENCE_TAKEN_DOWN: _Absence.ValueType  # 1
+    ABSENCE_OUT_OF_STOCK: _Absence.ValueType  # 2
+    ABSENCE_EXPIRED: _Absence.ValueType  # 3
+    """Expired, or ended."""
+
+class Absence(_Absence, metaclass=_AbsenceEnumTypeWrapper):
+    """Why an item may be shown to nobody."""
+
+ABSENCE_UNSPECIFIED: Absence.ValueType  # 0
+ABSENCE_TAKEN_DOWN: Absence.ValueType  # 1
+ABSENCE_OUT_OF_STOCK: Absence.ValueType  # 2
+ABSENCE_EXPIRED: Absence.ValueType  # 3
+"""Expired, or ended."""
+Global___Absence: _TypeAlias = Absence  # noqa: Y015
+
 @_typing.final
 class Context(_message.Message):
     """Where and on what the feed is shown. Every field may be empty."""
@@ -506,3 +570,207 @@ class ListSimilarItemsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSimilarItemsResponse: _TypeAlias = ListSimilarItemsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainItemRequest(_message.Message):
+    """The feed is that of a GetFeedRequest with the same fields and no token."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ITEM_ID_FIELD_NUMBER: _builtins.int
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    item_id: _builtins.str
+    session_id: _builtins.str
+    page_size: _builtins.int
+    """Matters only where the filter may be relaxed to fill a page. 0 means 20; above 100 counts as 100."""
+    @_builtins.property
+    def context(self) -> Global___Context: ...
+    @_builtins.property
+    def filter(self) -> Global___Filter: ...
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        item_id: _builtins.str = ...,
+        session_id: _builtins.str = ...,
+        context: Global___Context | None = ...,
+        filter: Global___Filter | None = ...,
+        page_size: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "filter", b"filter"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "filter", b"filter", "item_id", b"item_id", "page_size", b"page_size", "session_id", b"session_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainItemRequest: _TypeAlias = ExplainItemRequest  # noqa: Y015
+
+@_typing.final
+class SourceFinding(_message.Message):
+    """What one source says of the item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    RETRIEVED_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_ITEM_ID_FIELD_NUMBER: _builtins.int
+    EVIDENCE_CATEGORY_FIELD_NUMBER: _builtins.int
+    CONTRIBUTION_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    retrieved: _builtins.bool
+    """Whether the item is among the rows that the source may give to a feed."""
+    rank: _builtins.int
+    """Its place in the source's own order, 0 best, looked for far beyond those rows; unset where it is not found."""
+    score: _builtins.float
+    """By the source's own measure; comparable within the source only."""
+    evidence_item_id: _builtins.str
+    """What speaks for the item, where the source names it."""
+    evidence_category: _builtins.str
+    contribution: _builtins.float
+    """How much the source speaks for the item in the ranker's eyes; the largest one leads."""
+    error: _builtins.str
+    """Why the source failed; the feed goes on without it."""
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        retrieved: _builtins.bool = ...,
+        rank: _builtins.int | None = ...,
+        score: _builtins.float | None = ...,
+        evidence_item_id: _builtins.str = ...,
+        evidence_category: _builtins.str = ...,
+        contribution: _builtins.float | None = ...,
+        error: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_contribution", b"_contribution", "_rank", b"_rank", "_score", b"_score", "contribution", b"contribution", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_contribution", b"_contribution", "_rank", b"_rank", "_score", b"_score", "contribution", b"contribution", "error", b"error", "evidence_category", b"evidence_category", "evidence_item_id", b"evidence_item_id", "rank", b"rank", "retrieved", b"retrieved", "score", b"score", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__contribution: _TypeAlias = _typing.Literal["contribution"]  # noqa: Y015
+    _WhichOneofArgType__contribution: _TypeAlias = _typing.Literal["_contribution", b"_contribution"]  # noqa: Y015
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__contribution) -> _WhichOneofReturnType__contribution | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___SourceFinding: _TypeAlias = SourceFinding  # noqa: Y015
+
+@_typing.final
+class RankerInput(_message.Message):
+    """One thing that the ranker saw of the item."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    value: _builtins.float
+    """Unset where the value is missing, as it is for sources that did not retrieve the item."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_value", b"_value", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__value: _TypeAlias = _typing.Literal["value"]  # noqa: Y015
+    _WhichOneofArgType__value: _TypeAlias = _typing.Literal["_value", b"_value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value) -> _WhichOneofReturnType__value | None: ...
+
+Global___RankerInput: _TypeAlias = RankerInput  # noqa: Y015
+
+@_typing.final
+class ExplainItemResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAGE_FIELD_NUMBER: _builtins.int
+    ABSENCE_FIELD_NUMBER: _builtins.int
+    FILTERS_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    LAST_SCORE_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    RANKER_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    RELAXATIONS_FIELD_NUMBER: _builtins.int
+    stage: Global___ItemStage.ValueType
+    absence: Global___Absence.ValueType
+    position: _builtins.int
+    """Cards delivered before it, over all pages."""
+    rank: _builtins.int
+    """Its place by score among the ranked candidates, 0 best. Where it differs from the position, variety moved it, or
+    a wider filter let it in.
+    """
+    score: _builtins.float
+    last_score: _builtins.float
+    """Of the last item shown that was ranked at all."""
+    ranker: _builtins.str
+    """What scored it; empty where nothing did."""
+    model_version: _builtins.str
+    @_builtins.property
+    def filters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All that refuse it, in their order."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___SourceFinding]: ...
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankerInput]: ...
+    @_builtins.property
+    def relaxations(self) -> _containers.RepeatedScalarFieldContainer[Global___Relaxation.ValueType]: ...
+    def __init__(
+        self,
+        *,
+        stage: Global___ItemStage.ValueType = ...,
+        absence: Global___Absence.ValueType = ...,
+        filters: _abc.Iterable[_builtins.str] | None = ...,
+        position: _builtins.int | None = ...,
+        rank: _builtins.int | None = ...,
+        score: _builtins.float | None = ...,
+        last_score: _builtins.float | None = ...,
+        sources: _abc.Iterable[Global___SourceFinding] | None = ...,
+        ranker: _builtins.str = ...,
+        inputs: _abc.Iterable[Global___RankerInput] | None = ...,
+        model_version: _builtins.str = ...,
+        relaxations: _abc.Iterable[Global___Relaxation.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_score", b"_last_score", "_position", b"_position", "_rank", b"_rank", "_score", b"_score", "last_score", b"last_score", "position", b"position", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_score", b"_last_score", "_position", b"_position", "_rank", b"_rank", "_score", b"_score", "absence", b"absence", "filters", b"filters", "inputs", b"inputs", "last_score", b"last_score", "model_version", b"model_version", "position", b"position", "rank", b"rank", "ranker", b"ranker", "relaxations", b"relaxations", "score", b"score", "sources", b"sources", "stage", b"stage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__last_score: _TypeAlias = _typing.Literal["last_score"]  # noqa: Y015
+    _WhichOneofArgType__last_score: _TypeAlias = _typing.Literal["_last_score", b"_last_score"]  # noqa: Y015
+    _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
+    _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_score) -> _WhichOneofReturnType__last_score | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position) -> _WhichOneofReturnType__position | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___ExplainItemResponse: _TypeAlias = ExplainItemResponse  # noqa: Y015

@@ -45,6 +45,11 @@ class FeedServiceStub:
                 request_serializer=recommender_dot_api_dot_v1_dot_feed__pb2.ListSimilarItemsRequest.SerializeToString,
                 response_deserializer=recommender_dot_api_dot_v1_dot_feed__pb2.ListSimilarItemsResponse.FromString,
                 _registered_method=True)
+        self.ExplainItem = channel.unary_unary(
+                '/recommender.api.v1.FeedService/ExplainItem',
+                request_serializer=recommender_dot_api_dot_v1_dot_feed__pb2.ExplainItemRequest.SerializeToString,
+                response_deserializer=recommender_dot_api_dot_v1_dot_feed__pb2.ExplainItemResponse.FromString,
+                _registered_method=True)
 
 
 class FeedServiceServicer:
@@ -65,6 +70,14 @@ class FeedServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainItem(self, request, context):
+        """What becomes of one item in the feed that GetFeed would begin at this moment, all its pages turned. For operators:
+        it may take as long as a few feeds, and takes no snapshot and leaves no served record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_FeedServiceServicer_to_server(servicer, server):
                     servicer.ListSimilarItems,
                     request_deserializer=recommender_dot_api_dot_v1_dot_feed__pb2.ListSimilarItemsRequest.FromString,
                     response_serializer=recommender_dot_api_dot_v1_dot_feed__pb2.ListSimilarItemsResponse.SerializeToString,
+            ),
+            'ExplainItem': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainItem,
+                    request_deserializer=recommender_dot_api_dot_v1_dot_feed__pb2.ExplainItemRequest.FromString,
+                    response_serializer=recommender_dot_api_dot_v1_dot_feed__pb2.ExplainItemResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class FeedService:
             '/recommender.api.v1.FeedService/ListSimilarItems',
             recommender_dot_api_dot_v1_dot_feed__pb2.ListSimilarItemsRequest.SerializeToString,
             recommender_dot_api_dot_v1_dot_feed__pb2.ListSimilarItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainItem(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.api.v1.FeedService/ExplainItem',
+            recommender_dot_api_dot_v1_dot_feed__pb2.ExplainItemRequest.SerializeToString,
+            recommender_dot_api_dot_v1_dot_feed__pb2.ExplainItemResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -20,6 +20,10 @@ class FeedServiceStub:
     """One page of a shopper's feed. Without a token it starts a new snapshot; with one it continues it."""
     ListSimilarItems: _grpc.UnaryUnaryMultiCallable[_feed_pb2.ListSimilarItemsRequest, _feed_pb2.ListSimilarItemsResponse]
     """Items like one item, best first, 200 at most over all pages."""
+    ExplainItem: _grpc.UnaryUnaryMultiCallable[_feed_pb2.ExplainItemRequest, _feed_pb2.ExplainItemResponse]
+    """What becomes of one item in the feed that GetFeed would begin at this moment, all its pages turned. For operators:
+    it may take as long as a few feeds, and takes no snapshot and leaves no served record.
+    """
 
 class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
     """Personal feeds of products and what stands between them, and lists of items like another."""
@@ -39,5 +43,15 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _grpc.ServicerContext,
     ) -> _feed_pb2.ListSimilarItemsResponse:
         """Items like one item, best first, 200 at most over all pages."""
+
+    @_abc_1.abstractmethod
+    def ExplainItem(
+        self,
+        request: _feed_pb2.ExplainItemRequest,
+        context: _grpc.ServicerContext,
+    ) -> _feed_pb2.ExplainItemResponse:
+        """What becomes of one item in the feed that GetFeed would begin at this moment, all its pages turned. For operators:
+        it may take as long as a few feeds, and takes no snapshot and leaves no served record.
+        """
 
 def add_FeedServiceServicer_to_server(servicer: FeedServiceServicer, server: _grpc.Server) -> None: ...

@@ -47,6 +47,11 @@ class LogisticRanker:
         log_odds: Scores = self._terms(candidates).sum(axis=1) + self._intercept
         return log_odds
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        """Names and values of the inputs, float32 [n, n_inputs], as training saw them; NaN where missing."""
+        del query
+        return input_names(candidates.sources), ranker_inputs(candidates, self._popularity)
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources], the log-odds that each source adds; -inf where it did not retrieve the row."""
         del query

@@ -28,6 +28,12 @@ class ReciprocalRankRanker:
         scores: Scores = _shares(candidates, absent=0.0).sum(axis=1, dtype=np.float32)
         return scores
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        """The rank in each source, float32 [n, n_sources], NaN where it did not retrieve the candidate."""
+        ranks = candidates.source_ranks
+        names = tuple(f"{source}.rank" for source in candidates.sources)
+        return names, np.where(ranks >= 0, ranks, np.nan).astype(np.float32)
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources], -inf where a source did not retrieve the candidate."""
         return _shares(candidates, absent=-np.inf)

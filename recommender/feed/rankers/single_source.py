@@ -38,6 +38,13 @@ class SingleSourceRanker:
         own = 1.0 + 1.0 / (1.0 + np.maximum(ranks, 0))
         return np.where(ranks >= 0, own, self._popularity[candidates.rows]).astype(np.float32)
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        """The row's rank in the named source, NaN where it was not retrieved, and its popularity; float32 [n, 2]."""
+        del query
+        ranks = candidates.source_ranks[:, candidates.sources.index(self._source)].astype(np.float32)
+        values = np.stack((np.where(ranks >= 0, ranks, np.nan), self._popularity[candidates.rows]), axis=1)
+        return (f"{self._source}.rank", "popularity"), values.astype(np.float32)
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources]: the named source leads where it retrieved the row, else the best-placed source."""
         del query

@@ -70,6 +70,23 @@ class RankerContract:
 
     @over_candidates
     @given(candidates=candidate_sets())
+    def test_its_inputs_have_names_and_are_what_it_saw(self, ranker: Ranker, candidates: Candidates) -> None:
+        names, values = ranker.inputs(QUERY, candidates)
+        assert len(set(names)) == len(names) > 0
+        assert values.dtype == np.float32
+        assert values.shape == (len(candidates), len(names))
+        assert not np.isinf(values).any()
+        # A missing value belongs to a source that did not retrieve the candidate, and to nothing else.
+        for column, name in enumerate(names):
+            source, _, what = name.partition(".")
+            missing = np.isnan(values[:, column])
+            if what == "rank":
+                assert (missing == (candidates.source_ranks[:, candidates.sources.index(source)] < 0)).all()
+            elif not what:
+                assert not missing.any()
+
+    @over_candidates
+    @given(candidates=candidate_sets())
     def test_some_source_that_retrieved_a_candidate_speaks_for_it(self, ranker: Ranker, candidates: Candidates) -> None:
         contributions = ranker.contributions(QUERY, candidates)
         assert contributions.dtype == np.float32
