@@ -138,7 +138,7 @@ def explain(
     with connection.channel() as channel:
         request = feed_pb2.ExplainItemRequest(user_id=user, item_id=item, session_id=session)
         reply = FeedReader(channel, connection.target).explanation(request)
-    _console().print(explanation_table(f"{item} for {user or session or 'nobody in particular'}", reply))
+    console().print(explanation_table(f"{item} for {user or session or 'nobody in particular'}", reply))
 
 
 @app.command("send-events")

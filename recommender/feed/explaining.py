@@ -46,10 +46,10 @@ class Explainer:
 
         Cost: that of a first page without its cards, and of searching each source to a depth of 10,000.
         """
-        recording, row, version = Recording(), self.catalogue.row(item_id), self.taker.model_version
-        if row < 0:
-            return Explanation(ItemStage.NOT_IN_CATALOGUE, version)
+        recording, row = Recording(), self.catalogue.row(item_id)
         snapshot = self.taker.take(query, page_size, recording)
+        if row < 0:
+            return Explanation(ItemStage.NOT_IN_CATALOGUE, snapshot.model_version)
         query = replace(query, filter=without(query.filter, snapshot.relaxations))
         cut = self.cutter.cut(snapshot, Place(), query, len(snapshot))
         positions, shown = np.flatnonzero(cut.rows == row).tolist(), snapshot.lead_sources[cut.entries] >= 0
@@ -59,7 +59,7 @@ class Explainer:
         ranked = self._ranked(run, row)
         return Explanation(
             stage=ItemStage.SHOWN if positions else _loss(run, row, refused_by, ranked.rank),
-            model_version=version,
+            model_version=snapshot.model_version,
             absence=self.catalogue.absence(row, query.now_ms) if AvailableFilter.name in refused_by else None,
             filters=refused_by,
             position=positions[0] if positions else None,

@@ -43,7 +43,7 @@ class SnapshotTaker:
         self.pipeline = pipeline
         self._catalogue = catalogue
         self._numbering = numbering
-        self.model_version = model_version
+        self._model_version = model_version
         self._mode = mode
         self._limit = limit
 
@@ -54,7 +54,7 @@ class SnapshotTaker:
         evidence, categories = self._evidence(slate.lead_sources, slate.evidence)
         return Snapshot(
             request_id=new_request_id(),
-            model_version=self.model_version,
+            model_version=self._model_version,
             mode=self._mode,
             degradations=funnel.degradations(),
             relaxations=relaxations,
