@@ -46,6 +46,11 @@ def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     opened.state.close()
 
 
+def reopen(shop: Shop, **feed: Any) -> None:
+    """Serve with other settings, and with so much time that no source is ever left out of a feed."""
+    shop.swap(shop.bundle, deadline_ms=600_000, **feed)
+
+
 def explained(shop: Shop, item_id: str, user_id: str, page_size: int = 0, **fields: Any) -> Explanation:
     return shop.pages.explain(FeedRequest(user_id, page_size=page_size, **fields), item_id)
 
@@ -95,7 +100,7 @@ deeds = st.lists(
 def test_an_explanation_says_what_the_feed_shows_and_one_stage_for_each_other_item(
     shop: Shop, feed: dict[str, Any], user_id: str, wanted: FeedFilter, done: list[tuple[str, str]], page_size: int
 ) -> None:
-    shop.swap(shop.bundle, **feed)
+    reopen(shop, **feed)
     session = "" if user_id != "nobody" else f"s{next(_numbers)}"
     user_id = user_id if not session else ""
     for item_id, event_type in done if session else ():
@@ -142,11 +147,11 @@ def test_an_explanation_says_what_the_feed_shows_and_one_stage_for_each_other_it
 
 @pytest.mark.parametrize("stage", ItemStage)
 def test_each_stage_can_be_where_an_item_is_lost(shop: Shop, stage: ItemStage) -> None:
-    shop.swap(shop.bundle, snapshot_items=4, source_limit=2, diversity=0.9, max_per_category=1, duplicate_likeness=0.5)
+    reopen(shop, snapshot_items=4, source_limit=2, diversity=0.9, max_per_category=1, duplicate_likeness=0.5)
     if stage is ItemStage.CAPPED:
-        shop.swap(shop.bundle, snapshot_items=4, source_limit=200, diversity=0.9, max_per_category=1)
+        reopen(shop, snapshot_items=4, source_limit=200, diversity=0.9, max_per_category=1)
     if stage is ItemStage.OUTRANKED:
-        shop.swap(shop.bundle, snapshot_items=4, source_limit=200, diversity=0.0)
+        reopen(shop, snapshot_items=4, source_limit=200, diversity=0.0)
     fields: dict[str, Any] = (
         {"filter": FeedFilter(exclude_item_ids=("item-hoe",))} if stage is ItemStage.FILTERED else {}
     )
@@ -159,9 +164,9 @@ def test_an_item_that_nobody_knows_is_not_in_the_catalogue(shop: Shop) -> None:
 
 
 def test_a_source_tells_the_rank_at_which_it_would_have_found_the_item(shop: Shop) -> None:
-    shop.swap(shop.bundle, source_limit=200, diversity=0.0, mode="any")
+    reopen(shop, source_limit=200, diversity=0.0, mode="any")
     wide = {item_id: explained(shop, item_id, "cyd") for item_id in ITEMS}
-    shop.swap(shop.bundle, source_limit=2, snapshot_items=3, diversity=0.0, mode="any")
+    reopen(shop, source_limit=2, snapshot_items=3, diversity=0.0, mode="any")
     narrow = {item_id: explained(shop, item_id, "cyd") for item_id in ITEMS}
     beyond = 0
     for item_id, each in narrow.items():
@@ -174,7 +179,7 @@ def test_a_source_tells_the_rank_at_which_it_would_have_found_the_item(shop: Sho
 
 
 def test_the_evidence_is_what_the_source_named(shop: Shop) -> None:
-    shop.swap(shop.bundle, mode="discover")
+    reopen(shop)
     findings = {each.source: each for each in explained(shop, "item-sauce-pan", "ada").sources}
     assert findings["cooccurrence"].evidence_item_id in {item for item, _, _ in tiny_users()["ada"]}
     assert findings["popularity_category"].evidence_category.startswith("Kitchen")
@@ -182,7 +187,7 @@ def test_the_evidence_is_what_the_source_named(shop: Shop) -> None:
 
 
 def test_the_source_of_the_largest_contribution_leads_the_card(shop: Shop) -> None:
-    shop.swap(shop.bundle, mode="discover")
+    reopen(shop)
     for card in shop.walk("ada"):
         each = explained(shop, item_of(card), "ada")
         spoken = [
@@ -199,7 +204,7 @@ def test_a_source_that_fails_is_named_with_its_failure(shop: Shop, monkeypatch: 
     def fail(*_: object) -> None:
         raise ValueError("no index")
 
-    shop.swap(shop.bundle, mode="discover")
+    reopen(shop)
     monkeypatch.setattr(AlsSource, "retrieve", fail)
     each = explained(shop, "item-sauce-pan", "ada")
     assert {finding.source: finding.error for finding in each.sources if finding.error} == {
