@@ -7,7 +7,9 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -91,6 +93,21 @@ def test_a_killed_worker_is_replaced_while_the_others_answer(pair: RunningServer
         for client in map(Client, channels.values()):
             assert client.page("bob", page_size=5).cards
             assert client.record(view("e-1", "kept-through-a-kill")).duplicate_count == 1
+
+
+def test_a_worker_that_keeps_dying_comes_back_later_each_time(pair: RunningServer) -> None:
+    def told(message: str) -> list[dict[str, Any]]:
+        return [line for line in pair.lines() if line["message"] == message and line["worker"] == 0]
+
+    def answers_again(pid: int) -> bool:
+        return told("worker answers")[-1]["pid"] != pid
+
+    for _ in range(3):
+        pid = told("worker answers")[-1]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        eventually(partial(answers_again, pid))
+    pauses = [line["pause_seconds"] for line in told("worker died, another one starts")][-3:]
+    assert pauses == [pauses[0], 2 * pauses[0], 4 * pauses[0]]
 
 
 def test_a_killed_fork_server_is_replaced_with_its_workers(pair: RunningServer) -> None:
