@@ -100,7 +100,7 @@ def test_a_worker_that_keeps_dying_comes_back_later_each_time(pair: RunningServe
         return [line for line in pair.lines() if line["message"] == message and line["worker"] == 0]
 
     def answers_again(pid: int) -> bool:
-        return told("worker answers")[-1]["pid"] != pid
+        return pid != int(told("worker answers")[-1]["pid"])
 
     for _ in range(3):
         pid = told("worker answers")[-1]["pid"]
