@@ -68,8 +68,7 @@ for late in sorted(overloads() - warm):
 """
 
 
-@pytest.mark.parametrize("mode", ["discover", "any"])
-@pytest.mark.parametrize("ranker", ["single_source", "logistic"])
+@pytest.mark.parametrize(("ranker", "mode"), [("single_source", "any"), ("logistic", "discover")])
 def test_no_request_meets_a_kernel_that_was_not_run_before(tmp_path: Path, ranker: str, mode: str) -> None:
     bundle = write_tiny_bundle(tmp_path / "v1")
     if ranker == "logistic":
