@@ -133,6 +133,9 @@ class StateSettings(_Section):
     history_events: int = Field(1_000, ge=1, description="Newest events of a user that a request reads.")
     retention: Seconds = Field(34_128_000.0, description="How long events are kept (default 395 days, least 30).")
     served_retention: Seconds = Field(2_592_000.0, description="How long served records are kept (30 days).")
+    snapshot_bytes: int = Field(
+        4 * 2**30, ge=2**20, description="Disk for lists being paged; beyond it the soonest to expire go (4 GiB)."
+    )
 
 
 class BundleSettings(_Section):

@@ -157,7 +157,8 @@ def open_state(
         )
     try:
         _make_folder(path)
-        return SqliteState(path, settings, clock, worker, limits or SegmentLimits())
+        limits = limits or SegmentLimits(total_bytes=settings.snapshot_bytes)
+        return SqliteState(path, settings, clock, worker, limits)
     except OSError as error:
         raise from_os(error, path) from error
 

@@ -110,3 +110,21 @@ def test_snapshots_stay_within_their_bound_however_long_they_live(folder: Path, 
         assert held_though_removed(folder) == []
     finally:
         state.close()
+
+
+def test_the_disk_that_snapshots_may_take_is_a_setting(folder: Path, clock: ManualClock) -> None:
+    small = SETTINGS.model_copy(update={"snapshot_bytes": 1 << 20})
+    for _ in range(4):  # each process begins a segment of its own
+        state = open_state(folder, small, clock=clock)
+        state.snapshots.put(bytes(600_000), clock.now_ms + 365 * DAY_MS)
+        state.snapshots.sweep()
+        state.close()
+    assert 0 < sizes(folder)["snapshots"] <= 1 << 20
+    state = open_state(folder, SETTINGS, clock=clock)
+    try:
+        state.snapshots.put(bytes(600_000), clock.now_ms + 365 * DAY_MS)
+        state.snapshots.sweep()
+        assert sizes(folder)["snapshots"] > 1 << 20
+        assert held_though_removed(folder) == []
+    finally:
+        state.close()
