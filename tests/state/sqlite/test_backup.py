@@ -97,7 +97,7 @@ def test_what_was_acknowledged_before_is_in_a_backup_taken_while_two_processes_w
         for listener in listeners:
             listener.start()
         for n in range(3):
-            while len(acknowledged) < 2_000 * (n + 1):
+            while len(acknowledged) < 800 * (n + 1):
                 assert all(writer.poll() is None for writer in writers)
             before = list(acknowledged)
             back_up(folder, out.with_name(f"backup-{n}"), NOON)
