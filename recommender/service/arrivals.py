@@ -15,6 +15,7 @@ import grpc
 
 from recommender.errors import RequestError
 from recommender.service.bounded_pool import BoundedPool
+from recommender.service.meter import Meter
 from recommender.service.refusals import to_status
 
 #: How often calls are looked at, and what a request may take to arrive before its thread counts as stuck.
@@ -31,13 +32,17 @@ class Arrivals:
         places: How many calls may wait at once for longer than a second; the longest waiting make room.
         request_seconds: How long the first message of a call may take.
         pause_seconds: How long a further one of a stream may take.
+        meter: Counts the calls that ended before their request was there.
     """
 
-    def __init__(self, pool: BoundedPool, places: int, request_seconds: float, pause_seconds: float) -> None:
+    def __init__(
+        self, pool: BoundedPool, places: int, request_seconds: float, pause_seconds: float, meter: Meter
+    ) -> None:
         self.pool = pool
         self._places = places
         self._request_seconds = request_seconds
         self._pause_seconds = pause_seconds
+        self._meter = meter
         # In the order of their waiting; each operation on it is one that no thread interrupts.
         self._waiting: dict[grpc.ServicerContext, tuple[float, float]] = {}
 
@@ -47,7 +52,11 @@ class Arrivals:
         Raises:
             grpc.RpcError: The client, or this object, ended the call.
         """
-        data = self._next(messages, context, self._request_seconds)
+        try:
+            data = self._next(messages, context, self._request_seconds)
+        except grpc.RpcError:
+            self._meter.abandoned()
+            raise
         if data is None:
             said = "the call ended without a request; send one message"
             context.abort_with_status(to_status(RequestError("INVALID_ARGUMENT", "REQUEST_MALFORMED", said)))

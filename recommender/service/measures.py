@@ -85,6 +85,10 @@ def _each(*values: Sequence[str]) -> tuple[tuple[str, ...], ...]:
 REQUESTS: Final = Measure(
     "requests", "Requests answered, by method and status code.", ("method", "code"), _each(METHODS, CODES)
 )
+ABANDONED: Final = Measure(
+    "requests_abandoned",
+    "Requests that nobody waited for any more, or that were not there yet, when a thread looked; counted only here.",
+)
 LATENCY: Final = Measure(
     "request_seconds",
     "From the first look at a request to its answer.",
@@ -131,7 +135,7 @@ SWAPS: Final = Measure(
 #: What is counted of every component, in the order in which a meter names the places.
 OF_COMPONENTS: Final = (STAGES, ROWS_IN, ROWS_OUT, ERRORS, SHED)
 MEASURES: Final = (
-    *(REQUESTS, LATENCY, WAITING, STAGES, ROWS_IN, ROWS_OUT, ERRORS, SHED, DEGRADED, CARDS),
+    *(REQUESTS, ABANDONED, LATENCY, WAITING, STAGES, ROWS_IN, ROWS_OUT, ERRORS, SHED, DEGRADED, CARDS),
     *(ACCEPTED, DUPLICATES, REJECTED, RECEIPTS, REFLECTED, SERVED_DROPPED, SWAPS),
 )
 

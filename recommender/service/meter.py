@@ -100,6 +100,12 @@ class Meter:
         added.count(measures.REQUESTS, method, code)
         self._add(added)
 
+    def abandoned(self) -> None:
+        """Count a request that was gone when a thread looked at it."""
+        added = Additions()
+        added.count(measures.ABANDONED)
+        self._add(added)
+
     def waits(self, owner: str) -> int:
         """Whether an event of this user or session waits for its feed: to be asked before the history is read."""
         return self._marks.find(owner) if owner else 0

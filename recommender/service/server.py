@@ -81,7 +81,7 @@ class WorkerServer:
         meter: Meter,
     ) -> None:
         most = settings.max_concurrent_requests
-        patience = (max(1, most // 2), settings.request_timeout, settings.stream_pause)
+        patience = (max(1, most // 2), settings.request_timeout, settings.stream_pause, meter)
         self._pools = pools = _Pools(
             Arrivals(BoundedPool(settings.threads, "feed", most, live.pages.deadline_ms / 1_000), *patience),
             Arrivals(BoundedPool(_WAITING_THREADS, "waiting", most), *patience),

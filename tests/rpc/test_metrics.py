@@ -7,6 +7,7 @@ import re
 import signal
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,9 +27,9 @@ Numbers = dict[str, float]
 def pair(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """Two workers on one port, and /metrics."""
     folder = tmp_path_factory.mktemp("metrics")
-    with running_server(
-        models, folder / "state", "--workers", "2", WINDOWSHOP_SERVER__METRICS_LISTEN="127.0.0.1:0"
-    ) as running:
+    # Only requests without a deadline of their own have so short a one.
+    settings = {"WINDOWSHOP_SERVER__METRICS_LISTEN": "127.0.0.1:0", "WINDOWSHOP_FEED__DEADLINE_MS": "10"}
+    with running_server(models, folder / "state", "--workers", "2", **settings) as running:
         yield running
 
 
@@ -98,6 +99,23 @@ def test_what_was_sent_to_every_worker_is_what_is_counted(pair: RunningServer, u
         assert grown[f'windowshop_stage_seconds_count{{component="{stage}",stage="{stage}"}}'] == 2 * n
     assert grown['windowshop_stage_seconds_count{component="als",stage="source"}'] == n
     assert grown['windowshop_rows_out_total{component="cut",stage="cut"}'] == 10 * n
+
+
+def test_pages_are_counted_by_what_their_replies_say_was_left_out(pair: RunningServer, url: str) -> None:
+    told: Counter[str] = Counter()
+    with pair.channel_by_worker() as channels:
+        before = numbers(url)
+        for number, channel in enumerate(list(channels.values()) * 40):
+            try:
+                page = Client(channel).feed.GetFeed(feed_pb2.GetFeedRequest(user_id=f"hurried-{number}"))
+            except grpc.RpcError as error:
+                told[error.code().name] += 1
+            else:
+                told.update(feed_pb2.Degradation.Name(each).removeprefix("DEGRADATION_") for each in page.degradations)
+        grown = counted(before, numbers(url))
+    name = re.compile(r'windowshop_feed_pages_total\{degradation="(\w+)"\}|.*requests_total\{code="(DEADLINE_\w+)",.*')
+    found = {match[1] or match[2]: by for series, by in grown.items() if (match := name.fullmatch(series))}
+    assert found == told
 
 
 def test_no_number_falls_and_none_is_lost_when_a_worker_is_killed(pair: RunningServer, url: str) -> None:

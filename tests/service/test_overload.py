@@ -163,6 +163,7 @@ def test_a_request_that_is_late_before_it_begins_costs_no_work(served: Served) -
     served.held.go.set()
     eventually(lambda: served.under_way() == 0)
     assert served.held.runs == 1
+    assert served.counted[PLACES["requests_abandoned",]] + served.requests("GetFeed", "DEADLINE_EXCEEDED") == 1
 
 
 def test_without_a_deadline_of_its_own_a_request_is_late_after_the_assumed_one(bundle: Bundle, tmp_path: Path) -> None:
