@@ -146,16 +146,17 @@ def _phase(
 ) -> Reading:
     command = [sys.executable, "-m", "tests.benchmarks.getfeed_load", address, str(path), kind, str(clients)]
     command += [str(options.seconds if turn >= 0 else 1.0), str(options.seed + 1_000 * turn)]
-    before = _cpu_seconds(pid)
+    before = cpu_seconds(pid)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    cpu = _cpu_seconds(pid) - before
+    cpu = cpu_seconds(pid) - before
     if done.returncode:
         sys.exit(done.stderr)
     seen = json.loads(done.stdout)
     return Reading(cpu * 1e3 / seen["requests"], seen["p50_ms"], seen["p99_ms"], seen["per_second"])
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a process and all below it have used."""
     process = psutil.Process(pid)
     return sum(sum(each.cpu_times()[:2]) for each in [process, *process.children(recursive=True)])
 

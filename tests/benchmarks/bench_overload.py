@@ -6,7 +6,8 @@ Good is a reply that is OK, has a full page and comes inside its deadline. Satur
 1, 2, 4, ... clients until twice as many bring no twentieth more; the best of them is the peak. Then, in turns: a closed
 loop with three times the clients that saturate, and an open loop at three times the peak's rate, before and after which
 one client asks what a request usually takes. Without --models a synthetic bundle of 1,000 items is made. The generator
-shares the machine with the server, so the peak is that of both together.
+shares the machine with the server, so the peak is that of both together; where others use it too, the good replies per
+CPU second of the server, printed beside, say more.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from typing import Any
 import grpc
 
 from recommender.bundle import current_version, open_bundle
-from tests.benchmarks.bench_getfeed import recorded_exchanges, synthetic_models
+from tests.benchmarks.bench_getfeed import cpu_seconds, recorded_exchanges, synthetic_models
 from tests.benchmarks.getfeed_load import read_exchanges, write_exchanges
 from tests.benchmarks.overload_load import connect
 from tests.servers import ROOT, running_server
@@ -43,32 +44,38 @@ class Bench:
     """A running server and what is asked of it."""
 
     address: str
+    pid: int
     exchanges: Path
     options: argparse.Namespace
 
     def load(self, kind: str, amount: float) -> dict[str, Any]:
-        """Run the generator once."""
+        """Run the generator once; what it saw, and the server's CPU ms for each good reply."""
         options = self.options
         command = [sys.executable, "-m", "tests.benchmarks.overload_load", self.address, str(self.exchanges)]
         command += [str(options.deadline), str(options.seed), kind, str(amount), str(options.seconds)]
+        before = cpu_seconds(self.pid)
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(done.stderr)
         seen: dict[str, Any] = json.loads(done.stdout)
+        seen["cpu_ms"] = (cpu_seconds(self.pid) - before) * 1e3 / max(seen["good"], 1)
         return seen
 
-    def saturation(self) -> tuple[int, float]:
-        """The fewest clients that bring all but a twentieth of the peak, and the peak, good replies per second."""
+    def saturation(self) -> tuple[int, float, float]:
+        """The fewest clients that bring all but a twentieth of the peak; the peak, good replies per second; CPU ms."""
         found: dict[int, float] = {}
+        cpu_ms: dict[int, float] = {}
         clients = 1
         while clients <= MOST_CLIENTS:
-            found[clients] = self.load("closed", clients)["good_per_second"]
-            print(f"  {clients:>3} clients: {found[clients]:7.0f} good/s")
+            seen = self.load("closed", clients)
+            found[clients], cpu_ms[clients] = seen["good_per_second"], seen["cpu_ms"]
+            print(f"  {clients:>3} clients: {found[clients]:7.0f} good/s, {cpu_ms[clients]:.2f} CPU ms each")
             if clients > 1 and found[clients] < 1.05 * found[clients // 2]:
                 break
             clients *= 2
         peak = max(found.values())
-        return min(count for count, good in found.items() if good >= 0.95 * peak), peak
+        clients = min(count for count, good in found.items() if good >= 0.95 * peak)
+        return clients, peak, cpu_ms[clients]
 
     def usual_p50_ms(self) -> float:
         """What a request takes one lone client."""
@@ -106,7 +113,7 @@ def main() -> None:
             bundle = open_bundle(models / str(current_version(models)), verify=False)
             path = folder / "exchanges.json"
             write_exchanges(path, recorded_exchanges(server.address, bundle, options.seed))
-            bench = Bench(server.address, path, options)
+            bench = Bench(server.address, server.process.pid, path, options)
             print(
                 f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}", end=", "
             )
@@ -119,9 +126,9 @@ def main() -> None:
 
 
 def _report(bench: Bench) -> None:
-    shares: dict[str, list[float]] = {"closed": [], "open": [], "recovery": []}
+    shares: dict[str, list[float]] = {"closed": [], "open": [], "closed CPU": [], "open CPU": [], "recovery": []}
     for turn in range(bench.options.turns):
-        clients, peak = bench.saturation()
+        clients, peak, cpu_ms = bench.saturation()
         print(f"turn {turn}: {clients} clients saturate, peak {peak:.0f} good/s, load {os.getloadavg()[0]:.1f}")
         closed = bench.load("closed", 3 * clients)
         usual = bench.usual_p50_ms()
@@ -129,12 +136,16 @@ def _report(bench: Bench) -> None:
         recovery = bench.seconds_until(1.25 * usual)
         for kind, seen in (("closed", closed), ("open", opened)):
             shares[kind].append(seen["good_per_second"] / peak)
+            shares[f"{kind} CPU"].append(cpu_ms / seen["cpu_ms"])
             print(f"  {kind:<6} {seen['sent_per_second']:6.0f} sent/s {seen['good_per_second']:6.0f} good/s", end=" ")
-            print(f"p50 {seen['p50_ms']:.1f} p99 {seen['p99_ms']:.1f} ms {seen['outcomes']}")
+            print(f"p50 {seen['p50_ms']:.1f} p99 {seen['p99_ms']:.1f} ms, {seen['cpu_ms']:.2f} CPU ms each", end=" ")
+            print(seen["outcomes"])
         shares["recovery"].append(recovery)
         print(f"  lone client: p50 {usual:.1f} ms before, usual again after {recovery:.2f} s")
     _line("closed loop, 3 x the clients: share of the peak", shares["closed"], at_least=0.9)
+    _line("    by good replies per CPU second of the server", shares["closed CPU"], at_least=0.9)
     _line("open loop, 3 x the rate: share of the peak", shares["open"], at_least=0.5)
+    _line("    by good replies per CPU second of the server", shares["open CPU"], at_least=0.5)
     _line("usual p50 (x 1.25) again after s", shares["recovery"], at_most=2.0)
 
 

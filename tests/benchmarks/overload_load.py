@@ -5,8 +5,8 @@
 
 A reply is good if it is OK, holds as many cards as were recorded and came inside its deadline. A closed loop sends the
 next request when the last one is answered, each client over its own connection; an open loop sends by the clock, spread
-over a few connections. Prints one line of JSON: good replies per second, requests sent per second, outcomes by name,
-latencies of the good ones.
+over a few connections. Prints one line of JSON: good replies, in all and per second, requests sent per second, outcomes
+by name, latencies of the good ones.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def main() -> None:
         took = opened(address, exchanges, tally, float(amount), float(seconds), int(seed))
     p50, p99 = np.percentile(tally.latencies_ms or [float("nan")], [50, 99]).tolist()
     good, sent = len(tally.latencies_ms), sum(tally.outcomes.values())
-    seen = {"good_per_second": good / took, "sent_per_second": sent / took, "outcomes": tally.outcomes}
+    seen = {"good": good, "good_per_second": good / took, "sent_per_second": sent / took, "outcomes": tally.outcomes}
     print(json.dumps({**seen, "p50_ms": p50, "p99_ms": p99}))
 
 
