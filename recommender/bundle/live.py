@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,18 +21,36 @@ from recommender.bundle.read import CURRENT_NAME, Bundle, list_versions, open_bu
 from recommender.errors import BundleError
 
 ACTIVATIONS_NAME: Final = "activations"
+#: Changes take milliseconds; who takes longer was stopped in the middle.
+LOCK_SECONDS: Final = 2.0
 _REMEMBERED: Final = 100
 
 
 @contextmanager
 def locked(models: Path) -> Iterator[None]:
-    """Nobody else activates, rolls back or removes versions of this folder until the block ends."""
+    """Nobody else activates, rolls back or removes versions of this folder until the block ends.
+
+    Raises:
+        BundleError: Somebody else does so, and does not come to an end.
+    """
     descriptor = os.open(models, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _lock(descriptor):
+            if time.monotonic() > deadline:
+                raise BundleError(f"another process has been changing {models} for {LOCK_SECONDS:g} s; try again later")
+            time.sleep(0.01)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def open_version(models: Path, version: str) -> Bundle:

@@ -140,30 +140,38 @@ class Activations:
         self._seen = signature
         try:
             version = current_version(self._models)
-        except BundleError as error:
+        except (BundleError, OSError) as error:
             _logger.error("what was published cannot be taken", extra={"reason": str(error)})  # noqa: TRY400
             return
         if version is not None and version != self.version:
             self._queue.append(_Wanted(Activate(version), None, _to_nobody))
 
     def _begin(self, wanted: _Wanted) -> None:
-        if isinstance(wanted.wish, RollBack):
-            version = previous_version(self._models)
-            if version is None:
-                said = "no version that was live before is still there; activate another one by its name"
-                wanted.answer(RequestError("FAILED_PRECONDITION", "NO_EARLIER_MODEL", said))
-                return
-        else:
-            version = wanted.wish.version
-        if version not in list_versions(self._models):
-            said = f"there is no version {version!r}; ListModels shows which there are"
-            wanted.answer(RequestError("NOT_FOUND", "MODEL_NOT_FOUND", said))
+        try:
+            version = self._version_of(wanted.wish)
+        except RequestError as error:
+            wanted.answer(error)
             return
         self._active = _Activation(wanted, version, self.version, time.monotonic())
         if version == self.version:
             self._commit(self._active)
         else:
             self._active.verified = _verification(self._models, version)
+
+    def _version_of(self, wish: Activate | RollBack) -> str:
+        try:
+            present = list_versions(self._models)
+            version = previous_version(self._models) if isinstance(wish, RollBack) else wish.version
+        except OSError as error:
+            said = f"the models folder cannot be read: {error.strerror}"
+            raise RequestError("UNAVAILABLE", "MODELS_UNREADABLE", said) from error
+        if version is None:
+            said = "no version that was live before is still there; activate another one by its name"
+            raise RequestError("FAILED_PRECONDITION", "NO_EARLIER_MODEL", said)
+        if version not in present:
+            said = f"there is no version {version!r}; ListModels shows which there are"
+            raise RequestError("NOT_FOUND", "MODEL_NOT_FOUND", said)
+        return version
 
     def _push(self, active: _Activation) -> None:
         if active.stage is _Stage.VERIFYING:

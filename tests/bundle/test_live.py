@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-import fcntl
-import os
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from recommender.bundle import activate, current_version, previous_version, roll_back
+from recommender.bundle import activate, current_version, live, previous_version, roll_back
 from recommender.bundle.live import ACTIVATIONS_NAME, locked
 from recommender.bundle.runs import read_runs, remove_old_runs, write_run
 from recommender.errors import BundleError
@@ -108,13 +107,20 @@ def test_a_crash_between_the_renames_leaves_a_way_back_that_is_right(
     assert previous_version(models) == ("a" if moved else "b")
 
 
-def test_who_changes_what_is_live_waits_for_the_others(models: Path) -> None:
+def test_who_changes_what_is_live_waits_for_the_others_but_not_for_ever(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     activate(models, "a")
-    other = os.open(models, os.O_RDONLY)
-    with locked(models), pytest.raises(BlockingIOError):
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(other)
+    waiting = threading.Thread(target=activate, args=(models, "b"))
+    with locked(models):
+        waiting.start()
+        waiting.join(0.05)
+        assert current_version(models) == "a"
+    waiting.join()
+    assert current_version(models) == "b"
+    monkeypatch.setattr(live, "LOCK_SECONDS", 0.02)
+    with locked(models), pytest.raises(BundleError, match="another process has been changing"):
+        activate(models, "a")
 
 
 def test_a_folder_that_cannot_be_written_keeps_what_is_live(models: Path) -> None:
