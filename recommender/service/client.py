@@ -129,8 +129,16 @@ class Sent:
     examples: list[events_pb2.EventRejection] = field(default_factory=list)
 
 
+def _may_pass(error: grpc.RpcError) -> bool:
+    """Whether the server is away or has too much to do; without a reason, RESOURCE_EXHAUSTED means a call too large."""
+    code = error.code()
+    return code is grpc.StatusCode.UNAVAILABLE or (
+        code is grpc.StatusCode.RESOURCE_EXHAUSTED and bool(reason_of(error))
+    )
+
+
 class EventSender:
-    """Sends events in calls as large as allowed, each again while the server is away.
+    """Sends events in calls as large as allowed, each again while the server is away or busy.
 
     Args:
         channel: To the server.
@@ -173,7 +181,7 @@ class EventSender:
             try:
                 return self._stub.RecordEvents(request, timeout=_CALL_SECONDS)
             except grpc.RpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                if not _may_pass(error):
                     raise explain(error, self._target) from error
             self._pause(pause)
         try:

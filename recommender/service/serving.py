@@ -16,7 +16,7 @@ from recommender.service.credentials import Credentials, read_credentials
 from recommender.service.log_lines import log_to_stderr
 from recommender.service.metrics_endpoint import check_metrics_exposure, metrics_endpoint
 from recommender.service.metrics_page import MetricsPage
-from recommender.service.ports import check_exposure, hold_port
+from recommender.service.ports import check_exposure, hold_port, is_loopback, parse_listen
 from recommender.service.supervisor import Supervisor
 from recommender.service.worker_plan import WorkerPlan
 from recommender.state.sqlite import kept, open_state
@@ -77,6 +77,8 @@ def _tell_access(credentials: Credentials, address: str) -> None:
     else:
         extra = {"address": address, "tokens": credentials.tokens.counts(), "tls": credentials.tls is not None}
         _logger.info("calls need a token", extra=extra)
+    if credentials.tls is None and not is_loopback(parse_listen(address)[0]):
+        _logger.warning("no TLS: tokens and requests travel in plain text", extra={"address": address})
 
 
 def open_live(models: Path) -> Bundle:

@@ -117,3 +117,11 @@ def test_without_tokens_on_loopback_every_role_is_open_and_the_log_says_so(serve
     with server.channel() as channel:
         assert [outcome(channel, method, None) for method in sorted(ROLES)] == [None] * len(ROLES)
     assert "no tokens: whoever reaches the port may call every method" in [line["message"] for line in server.lines()]
+
+
+def test_who_listens_beyond_loopback_without_tls_is_warned(models: Path, tmp_path: Path) -> None:
+    flags = ("--listen", "0.0.0.0:0", "--insecure")
+    with running_server(models, tmp_path / "state", *flags, WINDOWSHOP_SERVER__TOKENS=f"admin {NEW_ADMIN}") as running:
+        messages = [line["message"] for line in running.lines()]
+    assert "calls need a token" in messages
+    assert "no TLS: tokens and requests travel in plain text" in messages

@@ -8,8 +8,9 @@ import grpc
 import pytest
 
 from recommender.api.v1 import events_pb2, events_pb2_grpc
-from recommender.errors import ConfigurationError, InputError
+from recommender.errors import ConfigurationError, InputError, RequestError
 from recommender.service.client import RETRY_PAUSES_SECONDS, EventSender, call_batches
+from recommender.service.refusals import to_status
 from recommender.types import Event
 
 Code = grpc.StatusCode
@@ -18,7 +19,7 @@ Code = grpc.StatusCode
 class _Scripted(events_pb2_grpc.EventServiceServicer):
     """Accepts everything, but first gives the answers it was told."""
 
-    def __init__(self, refusals: list[Code]) -> None:
+    def __init__(self, refusals: list[Code | RequestError]) -> None:
         self.refusals = refusals
         self.sizes: list[int] = []
 
@@ -26,7 +27,10 @@ class _Scripted(events_pb2_grpc.EventServiceServicer):
         self, request: events_pb2.RecordEventsRequest, context: grpc.ServicerContext
     ) -> events_pb2.RecordEventsResponse:
         if self.sizes and self.refusals:
-            context.abort(self.refusals.pop(0), "as told")
+            refusal = self.refusals.pop(0)
+            if isinstance(refusal, RequestError):
+                context.abort_with_status(to_status(refusal))
+            context.abort(refusal, "as told")
         self.sizes.append(len(request.events))
         return events_pb2.RecordEventsResponse(accepted_count=len(request.events))
 
@@ -37,7 +41,9 @@ class _Scripted(events_pb2_grpc.EventServiceServicer):
 
 
 @contextmanager
-def scripted(*refusals: Code) -> Iterator[tuple[_Scripted, Callable[[Callable[[float], None]], EventSender]]]:
+def scripted(
+    *refusals: Code | RequestError,
+) -> Iterator[tuple[_Scripted, Callable[[Callable[[float], None]], EventSender]]]:
     """A server that accepts the first call, then refuses as told, and what makes senders to it."""
     servicer = _Scripted(list(refusals))
     server = grpc.server(ThreadPoolExecutor(2))
@@ -72,6 +78,14 @@ def test_a_server_that_goes_away_is_waited_for() -> None:
     assert (sent.accepted, sent.rejected) == (2_100, 0)
     assert waited == list(RETRY_PAUSES_SECONDS[:2])
     assert counts == servicer.sizes == [1_000, 1_000, 100]
+
+
+def test_a_server_that_is_busy_is_asked_again_and_one_that_finds_a_call_too_large_is_not() -> None:
+    waited: list[float] = []
+    busy = RequestError("RESOURCE_EXHAUSTED", "SERVER_BUSY", "come again")
+    with scripted(busy, Code.RESOURCE_EXHAUSTED) as (_, sender), pytest.raises(InputError, match="RESOURCE_EXHAUSTED"):
+        sender(waited.append).send(events(2_000), lambda _: None)
+    assert waited == list(RETRY_PAUSES_SECONDS[:1])
 
 
 def test_a_server_that_stays_away_is_given_up() -> None:
