@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import grpc
@@ -69,6 +70,17 @@ class Arrivals:
             yield data
             data = self._next(messages, context, self._pause_seconds)
 
+    @contextmanager
+    def watched(self, context: grpc.ServicerContext, seconds: float) -> Iterator[None]:
+        """End the call if the block, in which the thread waits for the client, takes longer."""
+        since = time.monotonic()
+        self._waiting[context] = (since, since + seconds)
+        try:
+            yield
+        finally:
+            del self._waiting[context]
+            self.pool.idled(time.monotonic() - since)
+
     def sweep(self, now: float) -> None:
         """Have threads beside those that wait, and end what waits too long, by the monotonic time in seconds."""
         waiting = list(self._waiting.items())
@@ -79,13 +91,8 @@ class Arrivals:
                 context.cancel()  # type: ignore[no-untyped-call]  # the stubs leave it out
 
     def _next(self, messages: Iterator[bytes], context: grpc.ServicerContext, seconds: float) -> bytes | None:
-        since = time.monotonic()
-        self._waiting[context] = (since, since + seconds)
-        try:
+        with self.watched(context, seconds):
             return next(messages, None)
-        finally:
-            del self._waiting[context]
-            self.pool.idled(time.monotonic() - since)
 
 
 class Sweeper:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import grpc
 from google.protobuf.message import Message
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
 from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2
@@ -21,10 +21,11 @@ from recommender.service.bounded_pool import BoundedPool
 from recommender.service.catalog_servicer import CatalogServicer
 from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
-from recommender.service.infrastructure import Health, health_handler, reflection_handler
+from recommender.service.health import Health, health_handler
 from recommender.service.intake import EventIntake
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
+from recommender.service.reflection import reflection_handler
 from recommender.service.refusals import ClientStream, Refusals, Unary
 from recommender.service.tls import ServerTls
 
@@ -101,10 +102,10 @@ class WorkerServer:
         )
         handlers = _handlers(live, intake, refusals, pools, meter)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        self._health = Health()
+        self._health = Health(pools.waiting)
         handlers += (
             _model_handler(models, refusals, pools.operators),
-            health_handler(self._health, pools.waiting),
+            health_handler(self._health),
             reflection_handler(names, pools.waiting),
         )
         self._server.add_generic_rpc_handlers(tuple(handlers))
@@ -116,7 +117,7 @@ class WorkerServer:
             ConfigurationError: The address cannot be bound.
         """
         for service in ("", *SERVICES):
-            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+            self._health.serve(service)
         try:
             if tls is None:
                 self._server.add_insecure_port(address)
@@ -129,8 +130,7 @@ class WorkerServer:
 
     def drain(self, timeout_seconds: float) -> bool:
         """Say NOT_SERVING, take no new request, and wait for those under way; False where some were cut off."""
-        self._health.enter_graceful_shutdown()
-        self._health.end_watches()
+        self._health.drain()
         whole = self._server.stop(timeout_seconds).wait(timeout_seconds + 1.0)
         self._sweeper.end()
         return whole

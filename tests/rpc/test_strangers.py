@@ -304,13 +304,19 @@ def test_connections_that_say_nothing_or_little_hold_up_nobody(guarded: RunningS
             grpc.channel_ready_future(channel).result(timeout=30)
 
 
-def test_a_header_that_is_not_utf_8_is_refused_and_never_logged(guarded: RunningServer, honest: Client) -> None:
-    token = FRONTEND[:-1].encode() + b"\xba"
+def _opening(path: str, authorization: bytes = b"") -> bytes:
+    """The headers of a call on stream 1, written out."""
     headers = {
-        b":method": b"POST", b":scheme": b"http", b":path": GET_FEED.encode(), b":authority": b"shop",
-        b"te": b"trailers", b"content-type": b"application/grpc", b"authorization": b"Bearer " + token,
+        b":method": b"POST", b":scheme": b"http", b":path": path.encode(), b":authority": b"shop", b"te": b"trailers",
+        b"content-type": b"application/grpc",
     }  # fmt: skip
-    block = b"".join(b"\x00" + bytes([len(k)]) + k + bytes([len(v)]) + v for k, v in headers.items())
+    if authorization:
+        headers[b"authorization"] = authorization
+    return b"".join(b"\x00" + bytes([len(k)]) + k + bytes([len(v)]) + v for k, v in headers.items())
+
+
+def test_a_header_that_is_not_utf_8_is_refused_and_never_logged(guarded: RunningServer, honest: Client) -> None:
+    block = _opening(GET_FEED, b"Bearer " + FRONTEND[:-1].encode() + b"\xba")
     host, _, port = guarded.address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=30) as connection:
         connection.sendall(PREFACE + SETTINGS + _frame(1, 5, 1, block))
@@ -319,3 +325,37 @@ def test_a_header_that_is_not_utf_8_is_refused_and_never_logged(guarded: Running
             answer += connection.recv(65_536)
     check_served(honest)
     assert FRONTEND[:-1] not in guarded.log.read_text(encoding="utf-8")
+
+
+def test_strangers_who_watch_health_and_leave_at_once_stop_nobody(guarded: RunningServer, honest: Client) -> None:
+    def watch_and_leave() -> None:
+        with guarded.channel() as channel:
+            watch = channel.unary_stream(HEALTH.replace("Check", "Watch"), None, None)
+            for _ in range(100):
+                watches: list[Any] = [watch(b"", timeout=30) for _ in range(4)]
+                next(watches[0])
+                for each in watches:
+                    each.cancel()
+
+    strangers = [threading.Thread(target=watch_and_leave) for _ in range(4)]
+    for stranger in strangers:
+        stranger.start()
+    for stranger in strangers:
+        stranger.join(60)
+    assert not any(stranger.is_alive() for stranger in strangers)
+    check_served(honest)
+
+
+def test_strangers_who_watch_health_and_accept_no_answer_hold_up_nobody(guarded: RunningServer, honest: Client) -> None:
+    no_window = _frame(4, 0, 0, struct.pack(">HI", 4, 0))
+    block = _opening(HEALTH.replace("Check", "Watch"))
+    host, _, port = guarded.address.rpartition(":")
+    calls = b"".join(_frame(1, 4, n, block) + _frame(0, 1, n, bytes(5)) for n in range(1, 2 * CALL_PLACES, 2))
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(PREFACE + no_window + calls)
+        eventually(lambda: _is_served(honest))
+        # Each is ended, by a frame RST_STREAM.
+        seen = b""
+        while seen.count(b"\x00\x00\x04\x03\x00\x00\x00\x00") < CALL_PLACES // 2:
+            seen += connection.recv(65_536)
+    check_served(honest)
