@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from recommender.bundle import Bundle, current_version, open_version
+from recommender.bundle import Bundle, current_version, open_version, previous_version
 from recommender.config import ServerSettings, Settings
 from recommender.errors import BundleError
 from recommender.feed.signing_keys import read_signing_keys
@@ -92,7 +92,13 @@ def open_live(models: Path) -> Bundle:
         raise BundleError(
             f"{models} holds no published model; make one: windowshop train --events ... --models {models}"
         )
-    return open_version(models, version)
+    try:
+        return open_version(models, version)
+    except BundleError as error:
+        before = previous_version(models)
+        if before is None:
+            raise
+        raise BundleError(f"{error}; go back to {before}: windowshop models rollback --models {models}") from error
 
 
 def workers_text(count: int) -> str:

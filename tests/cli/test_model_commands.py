@@ -61,6 +61,14 @@ def test_a_damaged_version_is_not_rolled_back_to(run: Run, versions: Path) -> No
     assert current_version(versions) == B
 
 
+def test_a_server_that_cannot_start_says_the_way_back(run: Run, versions: Path, tmp_path: Path) -> None:
+    activate(versions, DAMAGED)
+    serve = ("serve", "--models", versions, "--state", tmp_path / "state")
+    refused(run(*serve), "items/price.npy", f"go back to {A}: windowshop models rollback")
+    assert run("models", "rollback", "--models", versions).returncode == 0
+    assert f"bundle: ok: model {A}" in run(*serve, "--check").stdout
+
+
 def test_the_gates_verdict_is_listed_and_shown(run: Run, versions: Path) -> None:
     verdict = {"live": A, "users": 500, "new_ndcg": 0.1, "live_ndcg": 0.2}
     passed = {**verdict, "difference": 0.01, "lower": -0.02, "upper": 0.03, "refused": False}
