@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import numpy as np
@@ -19,6 +20,10 @@ from recommender.feed.filters.hidden import HiddenFilter
 from recommender.feed.filters.query import QueryFilter
 from recommender.feed.filters.recent_purchase import RecentPurchaseFilter
 from recommender.feed.history import Histories
+from recommender.feed.item_vectors import ItemVectors
+from recommender.feed.live_catalogue import LiveCatalogue
+from recommender.feed.live_feed import LiveFeed
+from recommender.feed.live_layer import LiveLayer
 from recommender.feed.numbering import Numbering
 from recommender.feed.pages import FeedPages
 from recommender.feed.pipeline import Pipeline
@@ -32,13 +37,15 @@ from recommender.feed.snapshots import SnapshotShelf
 from recommender.feed.sources.als import AlsSource
 from recommender.feed.sources.content import ContentSource
 from recommender.feed.sources.cooccurrence import CooccurrenceSource
+from recommender.feed.sources.live_content import LiveContentSource
 from recommender.feed.sources.own_frequency import OwnFrequencySource
 from recommender.feed.sources.popularity import CategoryPopularitySource, RecentPopularitySource
 from recommender.feed.stages import Filter, Ranker, Reranker, Source
 from recommender.feed.taking import SnapshotTaker
 from recommender.feed.tokens import PageTokens
+from recommender.feed.trained import TrainedRanker, TrainedSource
 from recommender.state.protocols import State
-from recommender.types import Mode
+from recommender.types import NO_TIME, Mode, Rows, Scores
 
 Component = TypeVar("Component")
 
@@ -89,7 +96,7 @@ def build_pipeline(
         sources=[_known(_SOURCES, "source", name, bundle)(bundle) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle),
-        reranker=_reranker(bundle, catalogue, settings.feed.model_copy(update={"diversity": diversity})),
+        reranker=_reranker(ScoreOrder(order), catalogue, settings.feed.model_copy(update={"diversity": diversity})),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
@@ -107,44 +114,90 @@ def build_source(bundle: Bundle, name: str, recency: Recency) -> Source:
 
 def build_feed(
     bundle: Bundle, state: State, settings: Settings, clock: Callable[[], int], keys: Sequence[bytes]
-) -> FeedPages:
+) -> LiveFeed:
     """The feed of a bundle on a state.
 
     Args:
         bundle: What is served.
-        state: Histories, snapshots and item numbers.
+        state: Histories, snapshots, item numbers and live items.
         settings: Of the feed and the state.
         clock: Milliseconds since the epoch.
         keys: Of tokens and receipts, the one that signs first.
 
     Raises:
         BundleError: The bundle names a component that this build does not have.
+        StateError: The live items cannot be read.
     """
     token_ttl_ms = _ms(settings.feed.token_ttl)
-    catalogue = Catalogue(bundle)
-    pipeline = build_pipeline(bundle, settings, catalogue, diversity=settings.feed.diversity)
-    numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
+    base = Catalogue(bundle)
+    trained = build_pipeline(bundle, settings, base, diversity=settings.feed.diversity)
+    score_order = ScoreOrder(bundle.array("popularity/order"))
+    bundle_numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
     receipts = ReceiptSigner(keys, _ms(settings.feed.receipt_ttl))
-    return FeedPages(
-        catalogue=catalogue,
-        histories=Histories(bundle, state.events, numbering, settings.state.history_events),
-        taker=SnapshotTaker(
-            pipeline,
-            catalogue,
-            numbering,
-            model_version=bundle.version,
-            mode=settings.feed.mode,
-            limit=settings.feed.snapshot_items,
-        ),
-        shelf=SnapshotShelf(state.snapshots, token_ttl_ms),
-        cutter=PageCutter(pipeline, catalogue, numbering, receipts),
-        tokens=PageTokens(keys, "feed", token_ttl_ms),
-        similar_items=SimilarItems(bundle, catalogue, PageTokens(keys, "similar", token_ttl_ms), receipts, clock),
-        served=state.served,
-        clock=clock,
-        costs=pipeline.costs,
-        deadline_ms=settings.feed.deadline_ms,
-    )
+
+    def assemble(catalogue: LiveCatalogue) -> FeedPages:
+        pipeline = _over(trained, catalogue, score_order, settings)
+        numbering = bundle_numbering.with_new(catalogue.moment.new_numbers)
+        tokens = PageTokens(keys, "similar", token_ttl_ms)
+        return FeedPages(
+            catalogue=catalogue,
+            histories=Histories(bundle, state.events, numbering, settings.state.history_events),
+            taker=SnapshotTaker(
+                pipeline,
+                catalogue,
+                numbering,
+                model_version=bundle.version,
+                mode=settings.feed.mode,
+                limit=settings.feed.snapshot_items,
+            ),
+            shelf=SnapshotShelf(state.snapshots, token_ttl_ms),
+            cutter=PageCutter(pipeline, catalogue, numbering, receipts),
+            tokens=PageTokens(keys, "feed", token_ttl_ms),
+            similar_items=SimilarItems(catalogue, _content_vectors(catalogue), tokens, receipts, clock),
+            served=state.served,
+            clock=clock,
+            costs=trained.costs,
+            deadline_ms=settings.feed.deadline_ms,
+        )
+
+    layer = LiveLayer(base, _as_of_ms(bundle), state.numbers.numbers, state.live_items.item)
+    return LiveFeed(state.live_items, layer, assemble)
+
+
+def _over(trained: Pipeline, catalogue: LiveCatalogue, score_order: ScoreOrder, settings: Settings) -> Pipeline:
+    """The bundle's pipeline on live items; what was trained on the bundle's rows sees no others."""
+    n_items, n_new = catalogue.n_items, len(catalogue.moment.new_numbers)
+    bundle, vectors = catalogue.bundle, _content_vectors(catalogue)
+
+    def source_over(source: Source) -> Source:
+        if not n_new:
+            return source
+        if isinstance(source, ContentSource) and vectors is not None:
+            return LiveContentSource(source, vectors, bundle.tie_ranks)
+        return TrainedSource(source, n_items)
+
+    def ranker_over(ranker: Ranker) -> Ranker:
+        return TrainedRanker(ranker, n_items, int(bundle.array("popularity/order")[-1])) if n_new else ranker
+
+    new_rows: Rows = np.arange(n_items + n_new - 1, n_items - 1, -1, dtype=np.int32)  # the newest first
+    reranker = _reranker(score_order, catalogue, settings.feed, n_new, catalogue.moment.new_vectors)
+    return trained.over(_filters(catalogue, settings), reranker, new_rows, source_over, ranker_over)
+
+
+def _content_vectors(catalogue: LiveCatalogue) -> ItemVectors | None:
+    """What is like what; None where the bundle holds no content."""
+    if ContentSource.name not in catalogue.bundle.manifest.sources:
+        return None
+    return ItemVectors(catalogue.bundle.array("content/vectors"), catalogue.moment.new_vectors)
+
+
+def _as_of_ms(bundle: Bundle) -> int:
+    """How old the bundle's items are; older than all others where it does not say."""
+    as_of = bundle.manifest.catalogue_as_of
+    if as_of is None:
+        return NO_TIME
+    moment = datetime.fromisoformat(as_of)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1_000)
 
 
 def _filters(catalogue: Catalogue, settings: Settings) -> list[Filter]:
@@ -154,14 +207,23 @@ def _filters(catalogue: Catalogue, settings: Settings) -> list[Filter]:
     return filters
 
 
-def _reranker(bundle: Bundle, catalogue: Catalogue, settings: FeedSettings) -> Reranker:
+def _reranker(
+    score_order: ScoreOrder,
+    catalogue: Catalogue,
+    settings: FeedSettings,
+    n_new: int = 0,
+    new_content: Scores | None = None,
+) -> Reranker:
     """The score order, varied by what the items are, else by who turns to them, where diversity is asked for."""
-    score_order = ScoreOrder(bundle.array("popularity/order"))
     if not settings.diversity:
         return score_order
+    bundle = catalogue.bundle
     named = [name for name in ("content/vectors", "als/factors") if bundle.has(name)]
     vectors = bundle.array(named[0]) if named else np.zeros((bundle.n_items, 1), np.float32)
-    return DiverseOrder(score_order, catalogue, vectors, settings)
+    new_vectors = np.zeros((n_new, vectors.shape[1]), np.float32)
+    if new_content is not None and new_content.shape == new_vectors.shape:
+        new_vectors = new_content
+    return DiverseOrder(score_order, catalogue, vectors, settings, new_vectors)
 
 
 def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle) -> Component:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from recommender.encoders.text import N_BUCKETS, TextEncoder
 from recommender.types import DAY_MS, Item
 
 #: (item_id, event_type, time_ms); a time of None is a log without times.
@@ -19,7 +20,6 @@ WEIGHTLESS: Final = frozenset({"impression", "hide", "return"})
 DIM: Final = 4
 REGULARIZATION: Final = 0.1
 ALPHA: Final = 10.0
-BUCKETS: Final = 256
 _HALF_LIFE_MS: Final = 7 * DAY_MS
 
 
@@ -79,18 +79,14 @@ def als_factors(items: Sequence[Item], log: Log, rows: Mapping[str, int]) -> npt
 
 
 def text_basis() -> npt.NDArray[np.float32]:
-    """float32 [BUCKETS, DIM]: a direction for each bucket of words."""
-    return np.array([_drawn(f"bucket-{bucket}") for bucket in range(BUCKETS)], np.float32)
+    """float32 [N_BUCKETS, DIM]: a direction for each bucket of terms."""
+    return np.random.default_rng(7).normal(size=(N_BUCKETS, DIM)).astype(np.float32)
 
 
 def content_vectors(items: Sequence[Item], basis: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """float32 [n_items, DIM]: unit vectors whose likeness is shared words, category and brand."""
-    vectors = np.zeros((len(items), DIM), np.float32)
-    for row, item in enumerate(items):
-        words = [*item.title.split(), *category_levels(item.category), item.brand]
-        summed = basis[[_hash(word) % BUCKETS for word in words if word]].sum(axis=0)
-        vectors[row] = summed / max(float(np.linalg.norm(summed)), 1e-6)
-    return vectors
+    """float32 [n_items, DIM]: unit vectors whose likeness is shared terms, by the encoder that new items get."""
+    encoder = TextEncoder(np.ones(N_BUCKETS, np.float32), basis)
+    return np.array([encoder.encode(item.category, item.brand, item.title) for item in items]).reshape(-1, DIM)
 
 
 def _unpopular(pairs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -60,7 +60,7 @@ def test_the_order_is_by_score_alone_unless_diversity_is_asked_for(bundle: Bundl
     assert build_pipeline(bundle, Settings(), diversity=0.1).reranker.name == "diverse_order"
     for diversity, wanted in ((0.0, "score_order"), (0.1, "diverse_order")):
         feed = build_feed(bundle, state, with_feed(diversity=diversity), lambda: NOW_MS, state.signing_keys())
-        assert feed.taker.pipeline.reranker.name == wanted
+        assert feed.current().taker.pipeline.reranker.name == wanted
 
 
 def test_where_nothing_says_what_items_are_they_are_varied_by_who_turns_to_them(tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from recommender.bundle import Bundle, BundleWriter, Manifest, StringColumn, open_bundle
 from recommender.cards import card_bytes
+from recommender.encoders.text import N_BUCKETS
 from recommender.retrieval.vectors import VectorIndex
 from recommender.types import DAY_MS, EVENT_TYPE_CODE, EVENT_TYPES, NEVER, NO_TIME, Item, Kind, Mode
 from tests.plain_models import (
     ALPHA,
-    BUCKETS,
     DIM,
     REGULARIZATION,
     WEIGHTLESS,
@@ -136,6 +136,7 @@ def write_tiny_bundle(
     mode: Mode = Mode.DISCOVER,
     sources: Mapping[str, dict[str, Any]] | None = None,
     ranker: Mapping[str, Any] | None = None,
+    catalogue_as_of: str = "2025-06-01T00:00:00Z",
 ) -> Bundle:
     """Write and open a bundle of a few items; the folder's name is its version.
 
@@ -147,6 +148,7 @@ def write_tiny_bundle(
         mode: The mode that the bundle was trained for.
         sources: Parameters by source name, in serving order; all six by default.
         ranker: `{"name": ...}` and its parameters; the best single source by default.
+        catalogue_as_of: How old its items are.
     """
     users = tiny_users() if users is None else users
     catalogue = _with_unlisted(tiny_items() if items is None else items, users)
@@ -168,7 +170,7 @@ def write_tiny_bundle(
             data_start=None,
             data_end=None,
             now_ms=now_ms,
-            catalogue_as_of="2025-06-01T00:00:00Z",
+            catalogue_as_of=catalogue_as_of,
             timed=timed,
             mode=mode,
             target="purchase",
@@ -268,7 +270,7 @@ def _write_vectors(writer: BundleWriter, items: Sequence[Item], log: Log, rows: 
     basis = text_basis()
     vectors = content_vectors(items, basis)
     writer.array("content/vectors", vectors)
-    writer.array("content/idf", np.ones(BUCKETS, np.float32))
+    writer.array("content/idf", np.ones(N_BUCKETS, np.float32))
     writer.array("content/basis", basis)
     writer.vectors("content", _exact_index(vectors))
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import Bundle, IdIndex, StringColumn
+from recommender.feed.names import Names
 from recommender.types import NEVER, NO_TIME, Item, Kind, Mask, Rows
 
 
@@ -19,6 +21,14 @@ class Absence(IntEnum):
     TAKEN_DOWN = 1
     OUT_OF_STOCK = 2
     EXPIRED = 3
+
+
+class Column(Protocol):
+    """A value of each item, taken by rows."""
+
+    def __getitem__(self, rows: Rows, /) -> npt.NDArray[Any]:
+        """[n], the values of the rows."""
+        ...
 
 
 class Catalogue:
@@ -32,22 +42,22 @@ class Catalogue:
     """
 
     def __init__(self, bundle: Bundle) -> None:
-        self._bundle = bundle
+        self.bundle = bundle
         self._ids = bundle.items
         self._cards = bundle.strings("items/cards")
-        self._available: Mask = bundle.array("items/available")
-        self._expires_ms: npt.NDArray[np.int64] = bundle.array("items/expires")
+        self._available: Column = bundle.array("items/available")
+        self._expires_ms: Column = bundle.array("items/expires")
         self.n_items = bundle.n_items
-        self.kind: npt.NDArray[np.uint8] = bundle.array("items/kind")
-        self.price: npt.NDArray[np.float64] = bundle.array("items/price")
-        self.currency: Rows = bundle.array("items/currency")
-        self.category: Rows = bundle.array("items/category")
-        self.seller: Rows = bundle.array("items/seller")
+        self.kind: Column = bundle.array("items/kind")
+        self.price: Column = bundle.array("items/price")
+        self.currency: Column = bundle.array("items/currency")
+        self.category: Column = bundle.array("items/category")
+        self.seller: Column = bundle.array("items/seller")
         self.category_parents: Rows = np.append(bundle.array("tables/category_parents"), np.int32(-1))
         # The tables are small beside the items: their indexes are made here, once per bundle.
-        self._categories = IdIndex.of(bundle.strings("tables/categories"))
-        self._sellers = IdIndex.of(bundle.strings("tables/sellers"))
-        self._currencies = IdIndex.of(bundle.strings("tables/currencies"))
+        self.categories = Names(IdIndex.of(bundle.strings("tables/categories")))
+        self.sellers = Names(IdIndex.of(bundle.strings("tables/sellers")))
+        self.currencies = Names(IdIndex.of(bundle.strings("tables/currencies")))
 
     def shown(self, rows: Rows, now_ms: int) -> Mask:
         """bool [n]: True where the item is available and neither expired nor ended at `now_ms`."""
@@ -56,9 +66,15 @@ class Catalogue:
 
     def absence(self, row: int, now_ms: int) -> Absence | None:
         """Why an item is not `shown` at `now_ms`, None where it is."""
-        if not self._available[row]:
+        if self.taken_down(np.array([row], np.int32))[0]:
+            return Absence.TAKEN_DOWN
+        if not self._available[np.array([row])][0]:
             return Absence.OUT_OF_STOCK
-        return Absence.EXPIRED if self._expires_ms[row] <= now_ms else None
+        return Absence.EXPIRED if self._expires_ms[np.array([row])][0] <= now_ms else None
+
+    def taken_down(self, rows: Rows) -> Mask:
+        """bool [n]: True where the item or its seller was taken down; nothing in a bundle is."""
+        return np.zeros(len(rows), np.bool_)
 
     def row(self, item_id: str) -> int:
         """The row of an id, -1 where unknown."""
@@ -79,46 +95,46 @@ class Catalogue:
 
     def item(self, row: int) -> Item:
         """All that the bundle knows of an item."""
-        bundle = self._bundle
-        price, created_ms = float(self.price[row]), int(bundle.array("items/created")[row])
-        expires_ms = int(self._expires_ms[row])
+        bundle = self.bundle
+        price, created_ms = float(bundle.array("items/price")[row]), int(bundle.array("items/created")[row])
+        expires_ms = int(bundle.array("items/expires")[row])
         return Item(
             item_id=self._ids.ids[row],
-            kind=Kind(int(self.kind[row])),
+            kind=Kind(int(bundle.array("items/kind")[row])),
             title=bundle.strings("items/titles")[row],
             description=bundle.strings("items/descriptions")[row],
-            category=_named(self._categories, self.category[row]),
+            category=self.categories.name(bundle.array("items/category")[row]),
             brand=self._brand(row),
-            seller_id=_named(self._sellers, self.seller[row]),
+            seller_id=self.sellers.name(bundle.array("items/seller")[row]),
             price=None if np.isnan(price) else price,
-            currency=_named(self._currencies, self.currency[row]),
+            currency=self.currencies.name(bundle.array("items/currency")[row]),
             image_url=bundle.strings("items/images")[row],
             created_ms=None if created_ms == NO_TIME else created_ms,
             expires_ms=None if expires_ms == NEVER else expires_ms,
-            available=bool(self._available[row]),
+            available=bool(bundle.array("items/available")[row]),
             attributes=json.loads(bundle.strings("items/attributes")[row] or "{}"),
         )
 
     def category_path(self, code: int) -> str:
         """The whole path of a category, empty for -1."""
-        return _named(self._categories, code)
+        return self.categories.name(code)
 
     def category_codes(self, paths: Iterable[str]) -> Rows:
         """int32 [n], codes of the paths that are known."""
-        return _known(self._categories, paths)
+        return self.categories.codes(paths)
 
     def seller_codes(self, seller_ids: Iterable[str]) -> Rows:
         """int32 [n], codes of the sellers that are known."""
-        return _known(self._sellers, seller_ids)
+        return self.sellers.codes(seller_ids)
 
     def currency_code(self, currency: str) -> int:
         """The code of a currency; -2, which no item has, where it is unknown."""
-        code = self._currencies.row(currency)
+        code = self.currencies.code(currency)
         return code if code >= 0 else -2
 
     def _brand(self, row: int) -> str:
-        code = int(self._bundle.array("items/brand")[row])
-        return self._bundle.strings("tables/brands")[code] if code >= 0 else ""
+        code = int(self.bundle.array("items/brand")[row])
+        return self.bundle.strings("tables/brands")[code] if code >= 0 else ""
 
 
 def _raw(column: StringColumn, rows: Rows) -> list[bytes]:
@@ -126,12 +142,3 @@ def _raw(column: StringColumn, rows: Rows) -> list[bytes]:
     whole = column.data.data
     starts, stops = column.offsets[rows].tolist(), column.offsets[rows + 1].tolist()
     return [bytes(whole[start:stop]) for start, stop in zip(starts, stops, strict=True)]
-
-
-def _named(table: IdIndex, code: int) -> str:
-    return table.ids[int(code)] if code >= 0 else ""
-
-
-def _known(table: IdIndex, names: Iterable[str]) -> Rows:
-    codes = table.rows_of(names)
-    return codes[codes >= 0]

@@ -65,7 +65,7 @@ class PageCutter:
     def cards(self, snapshot: Snapshot, cut: Cut, position: int, query: FeedQuery) -> tuple[CardView, ...]:
         """The cards of a cut, the first one at `position`."""
         viewer, entries = self._receipts.viewer(query.user_id, query.session_id), cut.entries
-        evidence = self._evidence(snapshot, entries)
+        evidence = self._evidence(snapshot, entries, cut.rows)
         columns = zip(
             evidence,
             self._catalogue.item_ids(cut.rows),
@@ -86,18 +86,21 @@ class PageCutter:
             cards.append(CardView(static, at, score, _names(snapshot.sources, mask, lead), reason, receipt))
         return tuple(cards)
 
-    def _evidence(self, snapshot: Snapshot, entries: npt.NDArray[np.intp]) -> list[Evidence]:
+    def _evidence(self, snapshot: Snapshot, entries: npt.NDArray[np.intp], rows: Rows) -> list[Evidence]:
         leads, evidence = snapshot.lead_sources[entries], snapshot.evidence[entries]
         items = np.where(is_kind(snapshot.evidence_kinds, leads, "item"), evidence, -1)
         groups = np.where(is_kind(snapshot.evidence_kinds, leads, "category"), evidence, -1).tolist()
+        is_new = (rows >= self._catalogue.n_items).tolist()
+        columns = zip(leads.tolist(), self._numbering.rows(items).tolist(), groups, is_new, strict=True)
         return [
             Evidence(
                 source=snapshot.sources[lead] if lead >= 0 else TAIL,
                 kind=snapshot.evidence_kinds[lead] if lead >= 0 else "none",
                 item_row=item_row,
                 category=snapshot.categories[group] if group >= 0 else "",
+                is_new=new,
             )
-            for lead, item_row, group in zip(leads.tolist(), self._numbering.rows(items).tolist(), groups, strict=True)
+            for lead, item_row, group, new in columns
         ]
 
 

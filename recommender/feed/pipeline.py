@@ -9,6 +9,7 @@ tail. Filters always run. Nothing that began is ever cut off.
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import time
@@ -74,6 +75,33 @@ class Pipeline:
         self._failures_told: set[tuple[str, str]] = set()
         self.sources: tuple[str, ...] = tuple(source.name for source in sources)
         self.evidence_kinds: tuple[EvidenceKind, ...] = tuple(source.evidence_kind for source in sources)
+
+    def over(
+        self,
+        filters: Sequence[Filter],
+        reranker: Reranker,
+        new_rows: Rows,
+        source_over: Callable[[Source], Source],
+        ranker_over: Callable[[Ranker], Ranker],
+    ) -> Pipeline:
+        """The same pipeline on live items; what it learns of its costs is shared.
+
+        Args:
+            filters: On the live items.
+            reranker: The same.
+            new_rows: int32 [n_new], behind all rows of the tail.
+            source_over: What stands for a source.
+            ranker_over: What stands for the ranker.
+        """
+        other = copy.copy(self)
+        vars(other).update(
+            reranker=reranker,
+            _filters=tuple(filters),
+            _sources=tuple(map(source_over, self._sources)),
+            _ranker=ranker_over(self._ranker),
+            tail=np.concatenate((self.tail, new_rows)) if len(new_rows) else self.tail,
+        )
+        return other
 
     def run(self, query: FeedQuery, k: int, funnel: Funnel | None = None) -> tuple[Slate, Funnel]:
         """The slate of at most k rows, fewer only where fewer can be shown, and what happened on the way."""

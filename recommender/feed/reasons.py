@@ -36,12 +36,14 @@ class Evidence:
         kind: What its evidence is.
         item_row: The evidence item's row in the present bundle, -1 where it names none or the bundle lacks it.
         category: The evidence category's path.
+        is_new: Whether the card's own item came after the model was made.
     """
 
     source: str
     kind: EvidenceKind
     item_row: int = -1
     category: str = ""
+    is_new: bool = False
 
 
 def reasons_for(evidence: Sequence[Evidence], history: History, catalogue: Catalogue) -> list[Reason]:
@@ -54,9 +56,10 @@ def reasons_for(evidence: Sequence[Evidence], history: History, catalogue: Catal
 
     Returns:
         [n], the evidence where it still holds, that is, where the item is in the catalogue and in the history and was
-        not hidden; otherwise a plainer reason.
+        neither hidden nor taken down; otherwise a plainer reason.
     """
     named = np.array([each.item_row for each in evidence], np.int32)
+    named = np.where(catalogue.taken_down(np.maximum(named, 0)), np.int32(-1), named)
     deeds = deeds_of(named, history.item_rows, history.event_types).tolist()
     item_ids = catalogue.item_ids(np.maximum(named, 0))
     return [_reason(*each) for each in zip(evidence, deeds, item_ids, strict=True)]
@@ -66,9 +69,9 @@ def _reason(evidence: Evidence, deeds: int, item_id: str) -> Reason:
     if evidence.kind == "category" and evidence.category:
         return Reason(ReasonType.POPULAR_IN_CATEGORY, category=evidence.category)
     if evidence.source in _POPULAR:
-        return Reason(ReasonType.POPULAR_NOW)
+        return Reason(ReasonType.NEW_FOR_YOU if evidence.is_new else ReasonType.POPULAR_NOW)
     if deeds & _HIDDEN or not deeds & ~_NO_EVIDENCE:
-        return Reason(ReasonType.PICKED_FOR_YOU)
+        return Reason(ReasonType.NEW_FOR_YOU if evidence.is_new else ReasonType.PICKED_FOR_YOU)
     if evidence.source == _LIKENESS:
         return Reason(ReasonType.SIMILAR_TO, item_id)
     if deeds & _BOUGHT:

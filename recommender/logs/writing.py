@@ -112,9 +112,15 @@ def write_items(path: Path, items: Iterable[Item]) -> int:
         path: Parquet file to make or replace.
         items: Taken twice, so a collection or something that can be iterated anew.
     """
-    names = sorted({name for item in items for name in item.attributes} - _ITEM_COLUMNS.keys())
-    columns = _ITEM_COLUMNS | dict.fromkeys(names, "VARCHAR")
-    return _write(path, columns, ((*_item_values(item), *map(item.attributes.get, names)) for item in items))
+    # The engine does not tell columns apart by case, and the reader would not either.
+    spellings = {name.casefold(): name for item in items for name in sorted(item.attributes, reverse=True)}
+    names = sorted(spellings.keys() - _ITEM_COLUMNS.keys())
+    columns = _ITEM_COLUMNS | {spellings[name]: "VARCHAR" for name in names}
+
+    def attributes(item: Item) -> map[str | None]:
+        return map({name.casefold(): value for name, value in item.attributes.items()}.get, names)
+
+    return _write(path, columns, ((*_item_values(item), *attributes(item)) for item in items))
 
 
 def write_edges(path: Path, rows: Iterable[EdgeRow]) -> int:

@@ -43,6 +43,12 @@ class Gate(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its 
         self._meter.refused(handler_call_details.method.rpartition("/")[2], refusal.code)
         return refusing(refusal)
 
+    def caller(self, metadata: Iterable[tuple[str, str | bytes]]) -> str:
+        """The role in which a call came that was let through; empty where every role is open."""
+        token = bearer_token(metadata)
+        role = None if self._tokens is None or token is None else self._tokens.role_of(token)
+        return "" if role is None else role.value
+
     def _refusal(self, details: _Details) -> RequestError | None:
         method = details.method
         if method in OPEN:

@@ -11,6 +11,7 @@ from recommender.config import Settings
 from recommender.errors import InputError
 from recommender.logs import LoggedRow, write_edges, write_erased_hashes, write_events, write_items
 from recommender.service.clock import clock_ms
+from recommender.state.live_items import LiveItem
 from recommender.state.protocols import LoggedEvent
 from recommender.state.sqlite import open_state
 
@@ -19,8 +20,8 @@ def export_state(state: Path, out: Path, since: str | None, settings: Settings) 
     """Write `events/`, `items/`, `edges/` and `erased/` below a folder, one Parquet file each; what stood is replaced.
 
     Events come in the order of the log, each with the user to whom a tie gave it by now; erased users as the hashes
-    that `train --erased` takes. The same state gives the same bytes. Edges have their columns and no row so far, so
-    that a nightly job can name all four folders today.
+    that `train --erased` takes; items as they were last sent. The same state gives the same bytes. Edges have their
+    columns and no row so far, so that a nightly job can name all four folders today.
 
     Args:
         state: Folder of an existing state; a server may be running on it.
@@ -42,13 +43,15 @@ def export_state(state: Path, out: Path, since: str | None, settings: Settings) 
     opened = open_state(state, settings.state, clock=clock_ms, worker="export")
     try:
         n_events = write_events(out / "events" / "events.parquet", map(_row, opened.events.events(since_ms)))
+        live = [change.record for change in opened.live_items.changes()]
+        items = [record.item for record in live if isinstance(record, LiveItem)]
         # Asked last: who is erased while events are written is in this list.
         erased = opened.erased()
     finally:
         opened.close()
     return {
         "events": n_events,
-        "items": write_items(out / "items" / "items.parquet", []),
+        "items": write_items(out / "items" / "items.parquet", items),
         "edges": write_edges(out / "edges" / "edges.parquet", []),
         "erased": write_erased_hashes(out / "erased" / "erased.parquet", erased.hashes, erased.salt),
     }

@@ -7,6 +7,7 @@ from typing import Final
 
 import grpc
 
+from recommender.feed.live_feed import LiveFeed
 from recommender.feed.pages import FeedPages
 from recommender.service.bounded_pool import BoundedPool
 from recommender.service.explanation_wire import explain_request, explanation_to
@@ -24,7 +25,16 @@ _NO_DEADLINE_SECONDS: Final = 86_400.0
 class Live:
     """What a worker serves at the moment; a new model replaces the whole, and a request reads it once."""
 
-    pages: FeedPages
+    feed: LiveFeed
+
+    @property
+    def pages(self) -> FeedPages:
+        """Pages on the items of this moment.
+
+        Raises:
+            RequestError: STATE_STALE.
+        """
+        return self.feed.current()
 
 
 class FeedServicer:

@@ -37,6 +37,9 @@ _SERVICES: Final[Mapping[str, Mapping[str, frozenset[Role]]]] = {
         "StreamEvents": _FRONTEND,
     },
     "recommender.api.v1.CatalogService": {
+        "UpsertItems": _CATALOG,
+        "TakeDown": _CATALOG,
+        "Restore": _CATALOG,
         "GetItem": _FRONTEND | _CATALOG,
     },
     "recommender.api.v1.ModelService": {

@@ -23,6 +23,7 @@ from recommender.service.event_servicer import EventServicer
 from recommender.service.feed_servicer import FeedServicer, Live
 from recommender.service.health import Health, health_handler
 from recommender.service.intake import EventIntake
+from recommender.service.item_intake import ItemIntake
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
 from recommender.service.reflection import reflection_handler
@@ -58,12 +59,20 @@ class _Pools:
     operators: Arrivals
 
 
+@dataclass(frozen=True, slots=True)
+class Intakes:
+    """Where what clients send goes."""
+
+    events: EventIntake
+    items: ItemIntake
+
+
 class WorkerServer:
     """Feed, events, catalogue, health and reflection on one port.
 
     Args:
         live: What is served.
-        intake: Where events go.
+        intakes: Where events and items go.
         models: Answers operators.
         refusals: Guards every method.
         gate: Says who may call them.
@@ -74,7 +83,7 @@ class WorkerServer:
     def __init__(
         self,
         live: Live,
-        intake: EventIntake,
+        intakes: Intakes,
         models: ModelServicer,
         refusals: Refusals,
         gate: Gate,
@@ -100,7 +109,8 @@ class WorkerServer:
                 ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
             ],
         )
-        handlers = _handlers(live, intake, refusals, pools, meter)
+        catalog = CatalogServicer(live, intakes.items, gate.caller)
+        handlers = _handlers(live, intakes.events, catalog, refusals, pools, meter)
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         self._health = Health(pools.waiting)
         handlers += (
@@ -142,13 +152,9 @@ def _server_credentials(tls: ServerTls) -> grpc.ServerCredentials:
 
 
 def _handlers(
-    live: Live, intake: EventIntake, refusals: Refusals, pools: _Pools, meter: Meter
+    live: Live, intake: EventIntake, catalog: CatalogServicer, refusals: Refusals, pools: _Pools, meter: Meter
 ) -> list[grpc.GenericRpcHandler[Any, Any]]:
-    feed, events, catalog = (
-        FeedServicer(live, meter, pools.feeds.pool, refusals.lines),
-        EventServicer(intake, meter),
-        CatalogServicer(live),
-    )
+    feed, events = FeedServicer(live, meter, pools.feeds.pool, refusals.lines), EventServicer(intake, meter)
     feed_methods = {
         "GetFeed": _unary(refusals.unary("GetFeed", feed_pb2.GetFeedRequest, feed.get_feed), pools.feeds),
         "ListSimilarItems": _unary(
@@ -168,7 +174,12 @@ def _handlers(
         ),
     }
     catalog_methods = {
-        "GetItem": _unary(refusals.unary("GetItem", catalog_pb2.GetItemRequest, catalog.get_item), pools.feeds)
+        "GetItem": _unary(refusals.unary("GetItem", catalog_pb2.GetItemRequest, catalog.get_item), pools.feeds),
+        "UpsertItems": _unary(
+            refusals.unary("UpsertItems", catalog_pb2.UpsertItemsRequest, catalog.upsert_items), pools.waiting
+        ),
+        "TakeDown": _unary(refusals.unary("TakeDown", catalog_pb2.TakeDownRequest, catalog.take_down), pools.waiting),
+        "Restore": _unary(refusals.unary("Restore", catalog_pb2.RestoreRequest, catalog.restore), pools.waiting),
     }
     return [
         grpc.method_handlers_generic_handler(FEED_SERVICE, feed_methods),

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Final
 
 from recommender.errors import WindowshopError
-from recommender.feed.pages import FeedPages
+from recommender.feed.live_feed import LiveFeed
 from recommender.service.control import CannotSwap, Swapped
 from recommender.service.feed_servicer import Live
 from recommender.service.meter import Meter
@@ -26,12 +26,12 @@ class ModelSwapper:
 
     Args:
         live: What requests read; those under way keep what they read.
-        build: From a bundle's folder to pages that are warm.
+        build: From a bundle's folder to a feed that is warm.
         link: Hears how each swap ended.
         meter: Counts them.
     """
 
-    def __init__(self, live: Live, build: Callable[[Path], FeedPages], link: SupervisorLink, meter: Meter) -> None:
+    def __init__(self, live: Live, build: Callable[[Path], LiveFeed], link: SupervisorLink, meter: Meter) -> None:
         self._live = live
         self._build = build
         self._link = link
@@ -55,7 +55,7 @@ class ModelSwapper:
     def _work(self) -> None:
         while (bundle := self._orders.get()) is not _STOP:
             try:
-                self._live.pages = self._build(bundle)
+                self._live.feed = self._build(bundle)
             except Exception as error:  # noqa: BLE001  # never opened before: whatever is wrong, serving goes on
                 self._refuse(bundle.name, error)
             else:

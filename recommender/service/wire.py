@@ -163,8 +163,8 @@ def similar_request(data: bytes) -> tuple[str, SimilarMode, int, str]:
     return message.item_id, mode or "behavior", message.page_size, message.page_token
 
 
-def item_request(data: bytes) -> str:
-    """The item id in the bytes of a GetItemRequest.
+def item_request(data: bytes) -> tuple[str, bool]:
+    """The item id in the bytes of a GetItemRequest, and whether one that was taken down is wanted too.
 
     Raises:
         RequestError: The bytes or the id are wrong.
@@ -173,7 +173,7 @@ def item_request(data: bytes) -> str:
     violations = Violations()
     violations.add("item_id", _required_id(message.item_id))
     violations.refuse()
-    return message.item_id
+    return message.item_id, message.show_taken_down
 
 
 def _required_id(text: str) -> Problem | None:
@@ -233,6 +233,26 @@ def item_to(item: Item) -> catalog_pb2.Item:
         expire_time=None if item.expires_ms is None else timestamp(item.expires_ms),
         available=item.available,
         attributes=dict(item.attributes),
+    )
+
+
+def item_from(message: catalog_pb2.Item) -> Item:
+    """The item in a message whose kind is known; an unset kind is a product, an unset availability yes."""
+    return Item(
+        item_id=message.item_id,
+        kind=Kind(message.kind or Kind.PRODUCT),
+        title=message.title,
+        description=message.description,
+        category=message.category,
+        brand=message.brand,
+        seller_id=message.seller_id,
+        price=_optional(message, "price"),
+        currency=message.currency,
+        image_url=message.image_url,
+        created_ms=_ms(message.create_time) if message.HasField("create_time") else None,
+        expires_ms=_ms(message.expire_time) if message.HasField("expire_time") else None,
+        available=message.available or not message.HasField("available"),
+        attributes=dict(message.attributes),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from recommender import wiring
 from recommender.bundle import open_bundle
 from recommender.errors import WindowshopError
-from recommender.feed.pages import FeedPages
+from recommender.feed.live_feed import LiveFeed
 from recommender.feed.receipts import ReceiptSigner
 from recommender.service.access import Gate
 from recommender.service.clock import clock_ms
@@ -18,13 +18,14 @@ from recommender.service.control import Answers, CannotStart
 from recommender.service.counter_board import CounterBoard
 from recommender.service.feed_servicer import Live
 from recommender.service.intake import EventIntake
+from recommender.service.item_intake import ItemIntake
 from recommender.service.log_lines import PersonTag, log_to_stderr
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
 from recommender.service.preload import check_fork
 from recommender.service.refusals import Refusals
 from recommender.service.request_lines import RequestLines
-from recommender.service.server import WorkerServer
+from recommender.service.server import Intakes, WorkerServer
 from recommender.service.signals import StopSignals
 from recommender.service.supervisor_link import SupervisorLink
 from recommender.service.swapping import ModelSwapper
@@ -69,22 +70,24 @@ def _start(plan: WorkerPlan, link: SupervisorLink, board: CounterBoard) -> tuple
     state = open_state(plan.state, settings.state, clock=clock_ms, worker=f"worker-{plan.number}")
     keys = plan.signing_keys
 
-    def build(folder: Path) -> FeedPages:
+    def build(folder: Path) -> LiveFeed:
         bundle = open_bundle(folder, verify=False)
-        pages = wiring.build_feed(bundle, state, settings, clock_ms, keys)
+        feed = wiring.build_feed(bundle, state, settings, clock_ms, keys)
         warm_up(bundle, settings)
-        return pages
+        return feed
 
     live = Live(build(plan.bundle))
     meter = Meter(board.row(plan.number), board.marks())
     swapper = ModelSwapper(live, build, link, meter)
     swapper.start()
     signer = ReceiptSigner(keys, int(settings.feed.receipt_ttl * 1_000))
-    intake = EventIntake(state.events, signer, clock_ms)
+    intakes = Intakes(
+        EventIntake(state.events, signer, clock_ms), ItemIntake(state.live_items, state.numbers, clock_ms)
+    )
     models = ModelServicer(plan.bundle.parent, link)
     gate = Gate(plan.credentials.tokens, meter)
     lines = RequestLines(PersonTag(keys[0]), settings.server.slow_request, settings.server.log_every)
     log_to_stderr(lines.hide)
-    server = WorkerServer(live, intake, models, Refusals(lines, meter), gate, settings.server, meter)
+    server = WorkerServer(live, intakes, models, Refusals(lines, meter), gate, settings.server, meter)
     server.start(plan.address, plan.credentials.tls)
     return state, server, swapper

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from recommender.state.live_items import LiveItems
 from recommender.types import Event, Times
 
 Numbers = npt.NDArray[np.int64]
@@ -233,6 +234,11 @@ class State(Protocol):
     @property
     def numbers(self) -> ItemNumbers:
         """The permanent numbers of items."""
+        ...
+
+    @property
+    def live_items(self) -> LiveItems:
+        """What the shop says of its items between two models, and what it took down."""
         ...
 
     @property

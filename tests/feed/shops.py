@@ -11,6 +11,7 @@ from typing import Any
 from recommender.api.v1 import feed_pb2
 from recommender.bundle import Bundle
 from recommender.config import FeedSettings, Settings, StateSettings
+from recommender.feed.live_feed import LiveFeed
 from recommender.feed.pages import CardView, FeedPage, FeedPages, FeedRequest
 from recommender.state.protocols import LoggedEvent
 from recommender.state.sqlite import SqliteState, open_state
@@ -31,14 +32,19 @@ class Clock:
 
 @dataclass
 class Shop:
-    """What answers and what it stands on; `pages` can be replaced, as a model swap or a restart does."""
+    """What answers and what it stands on; `feed` can be replaced, as a model swap or a restart does."""
 
     bundle: Bundle
     state: SqliteState
     clock: Clock
     settings: Settings
-    pages: FeedPages
+    feed: LiveFeed
     _ids: Iterator[int] = field(default_factory=itertools.count)
+
+    @property
+    def pages(self) -> FeedPages:
+        """On the items of this moment."""
+        return self.feed.current()
 
     @classmethod
     def open(cls, bundle: Bundle, folder: Path, **feed: Any) -> Shop:
@@ -53,7 +59,7 @@ class Shop:
         self.bundle = bundle
         if feed:
             self.settings = self.settings.model_copy(update={"feed": FeedSettings(**feed)})
-        self.pages = build_feed(bundle, self.state, self.settings, self.clock, self.state.signing_keys())
+        self.feed = build_feed(bundle, self.state, self.settings, self.clock, self.state.signing_keys())
 
     def record(self, item_id: str, event_type: str = "view", user_id: str = "", session_id: str = "") -> None:
         """One event of this moment."""

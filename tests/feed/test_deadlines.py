@@ -88,7 +88,9 @@ class SlowShop:
         )
         names = ("catalogue", "numbering", "model_version", "mode", "limit")
         options = {name: getattr(taker, f"_{name}") for name in names}
-        shop.pages = replace(shop.pages, taker=SnapshotTaker(slow, **options), costs=slow.costs, perf_counter=counter)
+        shop.feed._pages = replace(
+            shop.pages, taker=SnapshotTaker(slow, **options), costs=slow.costs, perf_counter=counter
+        )
         made = cls(shop, counter, sources)
         for _ in range(30):  # so often that what each part takes is known
             made.page(10_000)

@@ -27,6 +27,7 @@ from recommender.service.access import Gate
 from recommender.service.counter_board import EventMarks, Words
 from recommender.service.feed_servicer import Live
 from recommender.service.intake import EventIntake
+from recommender.service.item_intake import ItemIntake
 from recommender.service.log_lines import PersonTag
 from recommender.service.measures import PLACES, ROW_WORDS
 from recommender.service.meter import Meter
@@ -34,7 +35,7 @@ from recommender.service.model_servicer import ModelServicer
 from recommender.service.ports import hold_port
 from recommender.service.refusals import Refusals
 from recommender.service.request_lines import RequestLines
-from recommender.service.server import WorkerServer
+from recommender.service.server import Intakes, WorkerServer
 from recommender.service.supervisor_link import SupervisorLink
 from recommender.types import FeedQuery, SourceResult
 from tests.feed.shops import Shop
@@ -106,14 +107,15 @@ def serving(bundle: Bundle, folder: Path, **feed: Any) -> Iterator[Served]:
     pipeline = Pipeline([held, *old._sources[1:]], old._filters, old._ranker, old.reranker, order)
     names = ("catalogue", "numbering", "model_version", "mode", "limit")
     slow = SnapshotTaker(pipeline, **{name: getattr(taker, f"_{name}") for name in names})
-    shop.pages = replace(shop.pages, taker=slow, costs=pipeline.costs)
+    shop.feed._pages = replace(shop.pages, taker=slow, costs=pipeline.costs)
     counted = np.zeros(ROW_WORDS)
     meter = Meter(counted, EventMarks(np.zeros(64, np.int64)), shop.clock)
     settings = ServerSettings(threads=1, max_concurrent_requests=3)
-    intake = EventIntake(shop.state.events, ReceiptSigner([b"k" * 32], 1_000), shop.clock)
+    events = EventIntake(shop.state.events, ReceiptSigner([b"k" * 32], 1_000), shop.clock)
+    intakes = Intakes(events, ItemIntake(shop.state.live_items, shop.state.numbers, shop.clock))
     refusals, port = Refusals(RequestLines(PersonTag(b"k" * 32), 60.0, 0), meter), hold_port("127.0.0.1:0")
     models = ModelServicer(bundle.folder.parent, SupervisorLink(Pipe()[0]))
-    server = WorkerServer(Live(shop.pages), intake, models, refusals, Gate(None, meter), settings, meter)
+    server = WorkerServer(Live(shop.feed), intakes, models, refusals, Gate(None, meter), settings, meter)
     server.start(port.address, None)
     with grpc.insecure_channel(port.address) as channel:
         yield Served(shop, held, server, Client(channel), counted)

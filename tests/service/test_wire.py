@@ -197,6 +197,6 @@ def test_a_wrong_request_for_similar_items_names_its_field(
 
 
 def test_an_item_is_asked_for_by_its_id() -> None:
-    assert wire.item_request(catalog_pb2.GetItemRequest(item_id="i").SerializeToString()) == "i"
+    assert wire.item_request(catalog_pb2.GetItemRequest(item_id="i").SerializeToString()) == ("i", False)
     with pytest.raises(RequestError, match="ITEM_ID_REQUIRED"):
         wire.item_request(b"")

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from recommender.api.v1 import feed_pb2 as recommender_dot_api_dot_v1_dot_feed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n recommender/api/v1/catalog.proto\x12\x12recommender.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1drecommender/api/v1/feed.proto\"\xc0\x03\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.recommender.api.v1.Kind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\r\n\x05\x62rand\x18\x06 \x01(\t\x12\x11\n\tseller_id\x18\x07 \x01(\t\x12\x12\n\x05price\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12\x11\n\timage_url\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tavailable\x18\r \x01(\x08\x12<\n\nattributes\x18\x0e \x03(\x0b\x32(.recommender.api.v1.Item.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_price\"!\n\x0eGetItemRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\"9\n\x0fGetItemResponse\x12&\n\x04item\x18\x01 \x01(\x0b\x32\x18.recommender.api.v1.Item2d\n\x0e\x43\x61talogService\x12R\n\x07GetItem\x12\".recommender.api.v1.GetItemRequest\x1a#.recommender.api.v1.GetItemResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n recommender/api/v1/catalog.proto\x12\x12recommender.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1drecommender/api/v1/feed.proto\"\xd3\x03\n\x04Item\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12&\n\x04kind\x18\x02 \x01(\x0e\x32\x18.recommender.api.v1.Kind\x12\r\n\x05title\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x10\n\x08\x63\x61tegory\x18\x05 \x01(\t\x12\r\n\x05\x62rand\x18\x06 \x01(\t\x12\x11\n\tseller_id\x18\x07 \x01(\t\x12\x12\n\x05price\x18\x08 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x63urrency\x18\t \x01(\t\x12\x11\n\timage_url\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\tavailable\x18\r \x01(\x08H\x01\x88\x01\x01\x12<\n\nattributes\x18\x0e \x03(\x0b\x32(.recommender.api.v1.Item.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_priceB\x0c\n\n_available\"]\n\x10\x43\x61talogRejection\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05index\x18\x02 \x01(\x03\x12\n\n\x02id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"=\n\x12UpsertItemsRequest\x12\'\n\x05items\x18\x01 \x03(\x0b\x32\x18.recommender.api.v1.Item\"g\n\x13UpsertItemsResponse\x12\x16\n\x0eupserted_count\x18\x01 \x01(\x03\x12\x38\n\nrejections\x18\x02 \x03(\x0b\x32$.recommender.api.v1.CatalogRejection\"G\n\x0fTakeDownRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x12\n\nseller_ids\x18\x02 \x03(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"f\n\x10TakeDownResponse\x12\x18\n\x10taken_down_count\x18\x01 \x01(\x03\x12\x38\n\nrejections\x18\x02 \x03(\x0b\x32$.recommender.api.v1.CatalogRejection\"F\n\x0eRestoreRequest\x12\x10\n\x08item_ids\x18\x01 \x03(\t\x12\x12\n\nseller_ids\x18\x02 \x03(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"c\n\x0fRestoreResponse\x12\x16\n\x0erestored_count\x18\x01 \x01(\x03\x12\x38\n\nrejections\x18\x02 \x03(\x0b\x32$.recommender.api.v1.CatalogRejection\"q\n\x08Takedown\x12\x32\n\x0etake_down_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0e\n\x06\x61uthor\x18\x03 \x01(\t\x12\x11\n\tseller_id\x18\x04 \x01(\t\":\n\x0eGetItemRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x17\n\x0fshow_taken_down\x18\x02 \x01(\x08\"i\n\x0fGetItemResponse\x12&\n\x04item\x18\x01 \x01(\x0b\x32\x18.recommender.api.v1.Item\x12.\n\x08takedown\x18\x02 \x01(\x0b\x32\x1c.recommender.api.v1.Takedown2\xef\x02\n\x0e\x43\x61talogService\x12^\n\x0bUpsertItems\x12&.recommender.api.v1.UpsertItemsRequest\x1a\'.recommender.api.v1.UpsertItemsResponse\x12U\n\x08TakeDown\x12#.recommender.api.v1.TakeDownRequest\x1a$.recommender.api.v1.TakeDownResponse\x12R\n\x07Restore\x12\".recommender.api.v1.RestoreRequest\x1a#.recommender.api.v1.RestoreResponse\x12R\n\x07GetItem\x12\".recommender.api.v1.GetItemRequest\x1a#.recommender.api.v1.GetItemResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,13 +36,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ITEM_ATTRIBUTESENTRY']._loaded_options = None
   _globals['_ITEM_ATTRIBUTESENTRY']._serialized_options = b'8\001'
   _globals['_ITEM']._serialized_start=121
-  _globals['_ITEM']._serialized_end=569
-  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=510
-  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=559
-  _globals['_GETITEMREQUEST']._serialized_start=571
-  _globals['_GETITEMREQUEST']._serialized_end=604
-  _globals['_GETITEMRESPONSE']._serialized_start=606
-  _globals['_GETITEMRESPONSE']._serialized_end=663
-  _globals['_CATALOGSERVICE']._serialized_start=665
-  _globals['_CATALOGSERVICE']._serialized_end=765
+  _globals['_ITEM']._serialized_end=588
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_start=515
+  _globals['_ITEM_ATTRIBUTESENTRY']._serialized_end=564
+  _globals['_CATALOGREJECTION']._serialized_start=590
+  _globals['_CATALOGREJECTION']._serialized_end=683
+  _globals['_UPSERTITEMSREQUEST']._serialized_start=685
+  _globals['_UPSERTITEMSREQUEST']._serialized_end=746
+  _globals['_UPSERTITEMSRESPONSE']._serialized_start=748
+  _globals['_UPSERTITEMSRESPONSE']._serialized_end=851
+  _globals['_TAKEDOWNREQUEST']._serialized_start=853
+  _globals['_TAKEDOWNREQUEST']._serialized_end=924
+  _globals['_TAKEDOWNRESPONSE']._serialized_start=926
+  _globals['_TAKEDOWNRESPONSE']._serialized_end=1028
+  _globals['_RESTOREREQUEST']._serialized_start=1030
+  _globals['_RESTOREREQUEST']._serialized_end=1100
+  _globals['_RESTORERESPONSE']._serialized_start=1102
+  _globals['_RESTORERESPONSE']._serialized_end=1201
+  _globals['_TAKEDOWN']._serialized_start=1203
+  _globals['_TAKEDOWN']._serialized_end=1316
+  _globals['_GETITEMREQUEST']._serialized_start=1318
+  _globals['_GETITEMREQUEST']._serialized_end=1376
+  _globals['_GETITEMRESPONSE']._serialized_start=1378
+  _globals['_GETITEMRESPONSE']._serialized_end=1483
+  _globals['_CATALOGSERVICE']._serialized_start=1486
+  _globals['_CATALOGSERVICE']._serialized_end=1853
 # @@protoc_insertion_point(module_scope)

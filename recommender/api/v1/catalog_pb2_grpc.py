@@ -35,6 +35,21 @@ class CatalogServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.UpsertItems = channel.unary_unary(
+                '/recommender.api.v1.CatalogService/UpsertItems',
+                request_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.UpsertItemsRequest.SerializeToString,
+                response_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.UpsertItemsResponse.FromString,
+                _registered_method=True)
+        self.TakeDown = channel.unary_unary(
+                '/recommender.api.v1.CatalogService/TakeDown',
+                request_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.TakeDownRequest.SerializeToString,
+                response_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.TakeDownResponse.FromString,
+                _registered_method=True)
+        self.Restore = channel.unary_unary(
+                '/recommender.api.v1.CatalogService/Restore',
+                request_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.RestoreRequest.SerializeToString,
+                response_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.RestoreResponse.FromString,
+                _registered_method=True)
         self.GetItem = channel.unary_unary(
                 '/recommender.api.v1.CatalogService/GetItem',
                 request_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.GetItemRequest.SerializeToString,
@@ -46,8 +61,30 @@ class CatalogServiceServicer:
     """The items as the server knows them at this moment.
     """
 
+    def UpsertItems(self, request, context):
+        """Up to 1,000 items, each in place of all that was known of it. A mixed call succeeds: what is wrong with an item is
+        said beside its index. What was sent counts until a model's catalogue is younger; a new item needs no model.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def TakeDown(self, request, context):
+        """Items, and all items of sellers, are shown no more from the reply on, whatever model comes, until restored.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Restore(self, request, context):
+        """Ends takedowns. An item stays hidden while its seller is taken down.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetItem(self, request, context):
-        """One item; NOT_FOUND where neither a live item nor the model's catalogue has it.
+        """One item; NOT_FOUND where neither a live item nor the model's catalogue has it, or where it was taken down.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -56,6 +93,21 @@ class CatalogServiceServicer:
 
 def add_CatalogServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'UpsertItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertItems,
+                    request_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.UpsertItemsRequest.FromString,
+                    response_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.UpsertItemsResponse.SerializeToString,
+            ),
+            'TakeDown': grpc.unary_unary_rpc_method_handler(
+                    servicer.TakeDown,
+                    request_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.TakeDownRequest.FromString,
+                    response_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.TakeDownResponse.SerializeToString,
+            ),
+            'Restore': grpc.unary_unary_rpc_method_handler(
+                    servicer.Restore,
+                    request_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.RestoreRequest.FromString,
+                    response_serializer=recommender_dot_api_dot_v1_dot_catalog__pb2.RestoreResponse.SerializeToString,
+            ),
             'GetItem': grpc.unary_unary_rpc_method_handler(
                     servicer.GetItem,
                     request_deserializer=recommender_dot_api_dot_v1_dot_catalog__pb2.GetItemRequest.FromString,
@@ -72,6 +124,87 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 class CatalogService:
     """The items as the server knows them at this moment.
     """
+
+    @staticmethod
+    def UpsertItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.api.v1.CatalogService/UpsertItems',
+            recommender_dot_api_dot_v1_dot_catalog__pb2.UpsertItemsRequest.SerializeToString,
+            recommender_dot_api_dot_v1_dot_catalog__pb2.UpsertItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def TakeDown(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.api.v1.CatalogService/TakeDown',
+            recommender_dot_api_dot_v1_dot_catalog__pb2.TakeDownRequest.SerializeToString,
+            recommender_dot_api_dot_v1_dot_catalog__pb2.TakeDownResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Restore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/recommender.api.v1.CatalogService/Restore',
+            recommender_dot_api_dot_v1_dot_catalog__pb2.RestoreRequest.SerializeToString,
+            recommender_dot_api_dot_v1_dot_catalog__pb2.RestoreResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetItem(request,

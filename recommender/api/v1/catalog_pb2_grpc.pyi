@@ -16,11 +16,45 @@ class CatalogServiceStub:
     """The items as the server knows them at this moment."""
 
     def __init__(self, channel: _grpc.Channel) -> None: ...
+    UpsertItems: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpsertItemsRequest, _catalog_pb2.UpsertItemsResponse]
+    """Up to 1,000 items, each in place of all that was known of it. A mixed call succeeds: what is wrong with an item is
+    said beside its index. What was sent counts until a model's catalogue is younger; a new item needs no model.
+    """
+    TakeDown: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.TakeDownRequest, _catalog_pb2.TakeDownResponse]
+    """Items, and all items of sellers, are shown no more from the reply on, whatever model comes, until restored."""
+    Restore: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.RestoreRequest, _catalog_pb2.RestoreResponse]
+    """Ends takedowns. An item stays hidden while its seller is taken down."""
     GetItem: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetItemRequest, _catalog_pb2.GetItemResponse]
-    """One item; NOT_FOUND where neither a live item nor the model's catalogue has it."""
+    """One item; NOT_FOUND where neither a live item nor the model's catalogue has it, or where it was taken down."""
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """The items as the server knows them at this moment."""
+
+    @_abc_1.abstractmethod
+    def UpsertItems(
+        self,
+        request: _catalog_pb2.UpsertItemsRequest,
+        context: _grpc.ServicerContext,
+    ) -> _catalog_pb2.UpsertItemsResponse:
+        """Up to 1,000 items, each in place of all that was known of it. A mixed call succeeds: what is wrong with an item is
+        said beside its index. What was sent counts until a model's catalogue is younger; a new item needs no model.
+        """
+
+    @_abc_1.abstractmethod
+    def TakeDown(
+        self,
+        request: _catalog_pb2.TakeDownRequest,
+        context: _grpc.ServicerContext,
+    ) -> _catalog_pb2.TakeDownResponse:
+        """Items, and all items of sellers, are shown no more from the reply on, whatever model comes, until restored."""
+
+    @_abc_1.abstractmethod
+    def Restore(
+        self,
+        request: _catalog_pb2.RestoreRequest,
+        context: _grpc.ServicerContext,
+    ) -> _catalog_pb2.RestoreResponse:
+        """Ends takedowns. An item stays hidden while its seller is taken down."""
 
     @_abc_1.abstractmethod
     def GetItem(
@@ -28,6 +62,6 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.GetItemRequest,
         context: _grpc.ServicerContext,
     ) -> _catalog_pb2.GetItemResponse:
-        """One item; NOT_FOUND where neither a live item nor the model's catalogue has it."""
+        """One item; NOT_FOUND where neither a live item nor the model's catalogue has it, or where it was taken down."""
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _grpc.Server) -> None: ...

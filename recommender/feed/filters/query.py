@@ -43,7 +43,7 @@ class QueryFilter:
         wanted = np.zeros(len(parents), np.bool_)
         wanted[self._catalogue.category_codes(paths)] = True
         codes = self._catalogue.category[rows]
-        mask = wanted[codes]
+        mask: Mask = wanted[codes]
         while (codes >= 0).any():
             codes = parents[codes]
             mask |= wanted[codes]

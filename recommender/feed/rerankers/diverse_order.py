@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from recommender.config import FeedSettings
 from recommender.feed.catalogue import Catalogue
+from recommender.feed.item_vectors import ItemVectors
 from recommender.feed.rerankers.score_order import ScoreOrder
 from recommender.kernels.slate import spread_out
 from recommender.types import Candidates, FeedQuery, Kind, Rows, Scores
@@ -24,12 +25,21 @@ class DiverseOrder:
         score_order: What is varied.
         catalogue: Categories, sellers and kinds.
         vectors: float32 [n_items, dim], whose cosine is the likeness of two items; a zero vector is like nothing.
+        new_vectors: float32 [n_new, dim], those of new items, whose rows lie behind.
         settings: How much variety, and the caps; `diversity` above 0.
     """
 
     name = "diverse_order"
 
-    def __init__(self, score_order: ScoreOrder, catalogue: Catalogue, vectors: Scores, settings: FeedSettings) -> None:
+    def __init__(
+        self,
+        score_order: ScoreOrder,
+        catalogue: Catalogue,
+        vectors: Scores,
+        settings: FeedSettings,
+        new_vectors: Scores | None = None,
+    ) -> None:
+        self._all_vectors = ItemVectors(vectors, vectors[:0] if new_vectors is None else new_vectors)
         self._score_order = score_order
         self._catalogue = catalogue
         self._vectors = vectors
@@ -60,9 +70,13 @@ class DiverseOrder:
         """
         by_score, _ = self._score_order.order(query, candidates, scores, len(candidates))
         rows = candidates.rows[by_score]
+        vectors, places = self._vectors, rows
+        if len(rows) and rows.max() >= len(self._vectors):  # the kernel takes one array
+            vectors, places = self._all_vectors.of(rows), np.arange(len(rows), dtype=np.int32)
+            vectors.flags.writeable = False
         varied = spread_out(
-            self._vectors,
-            rows,
+            vectors,
+            places,
             np.arange(len(rows), dtype=np.float32),
             self._codes(rows),
             self._most,

@@ -18,12 +18,15 @@ class ScoreOrder:
     name = "score_order"
 
     def __init__(self, popularity_order: Rows) -> None:
-        self._places = np.empty(len(popularity_order), np.int32)
-        self._places[popularity_order] = np.arange(len(popularity_order), dtype=np.int32)
+        self._n_items = len(popularity_order)
+        # The last place is that of all new items, whose rows lie behind; of them the newest goes first.
+        self._places = np.full(self._n_items + 1, self._n_items, np.int32)
+        self._places[popularity_order] = np.arange(self._n_items, dtype=np.int32)
 
     def order(
         self, query: FeedQuery, candidates: Candidates, scores: Scores, k: int
     ) -> tuple[npt.NDArray[np.intp], Scores]:
         """Indices of the k best, and their propensities: 1, since nothing is drawn."""
-        best = np.lexsort((self._places[candidates.rows], -scores))[:k]
+        rows = candidates.rows
+        best = np.lexsort((-rows, self._places[np.minimum(rows, self._n_items)], -scores))[:k]
         return best, np.ones(len(best), np.float32)

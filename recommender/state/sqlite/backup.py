@@ -2,6 +2,7 @@
 
     FOLDER/backup.json    what it holds, with the SHA-256 of every other file
            events.db      the event file of one moment
+           catalog.db     live items and takedowns of a moment before
            signing.key    mode 0600; where the state has keys of its own
            served/*.log   what was served until shortly before
 
@@ -17,17 +18,19 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from recommender.errors import StateError
 from recommender.state.sqlite.failures import from_os, from_sqlite
+from recommender.state.sqlite.live_items import CATALOG, CATALOG_FILE
 from recommender.state.sqlite.schema import EVENT_FILE, check_header, connect_reader
 from recommender.state.sqlite.served import ServedFiles
 from recommender.state.sqlite.signing import KEY_FILE
 
+T = TypeVar("T")
 _CONTENTS_FILE: Final = "backup.json"
 _FORMAT: Final = 1
 _SERVED: Final = "served"
@@ -76,7 +79,9 @@ def back_up(state: Path, out: Path, now_ms: int) -> Backup:
         with folder_aside(out) as aside:
             # Served records first: the event file copied afterwards knows every item that they number.
             _copy_served(state, aside)
-            events, last_sequence = _copy_events(state / EVENT_FILE, aside / EVENT_FILE)
+            if check_header(state / CATALOG_FILE, CATALOG):
+                _copy_moment(state / CATALOG_FILE, aside / CATALOG_FILE, _count_records)
+            events, last_sequence = _copy_moment(state / EVENT_FILE, aside / EVENT_FILE, _count)
             if (state / KEY_FILE).exists():
                 copy_private(state / KEY_FILE, aside / KEY_FILE)
             version = check_header(aside / EVENT_FILE)
@@ -132,14 +137,14 @@ def _contents(folder: Path) -> Backup:
     return backup
 
 
-def _copy_events(database: Path, copy: Path) -> tuple[int, int]:
-    """Copy one moment of the event file into one file without journal; events and newest sequence of that moment."""
+def _copy_moment(database: Path, copy: Path, count: Callable[[sqlite3.Connection], T]) -> T:
+    """Copy one moment of a file of the state into one without journal, and count in the same moment."""
     source = target = None
     try:
         source = connect_reader(database)
         # A read transaction fixes the moment; writers go on, into the write-ahead log.
         source.execute("BEGIN")
-        count = _count(source)
+        counted = count(source)
         target = sqlite3.connect(copy, isolation_level=None)
         source.backup(target)
         target.execute("PRAGMA journal_mode = DELETE").fetchone()
@@ -150,12 +155,16 @@ def _copy_events(database: Path, copy: Path) -> tuple[int, int]:
             if connection is not None:
                 connection.close()
     copy.chmod(0o600)
-    return count
+    return counted
 
 
 def _count(connection: sqlite3.Connection) -> tuple[int, int]:
     events, last = connection.execute("SELECT count(*), coalesce(max(sequence), 0) FROM events").fetchone()
     return int(events), int(last)
+
+
+def _count_records(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM records").fetchone()[0])
 
 
 def _copy_served(state: Path, aside: Path) -> None:

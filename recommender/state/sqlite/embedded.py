@@ -3,6 +3,7 @@
 events.db      event log, actors and item numbers (SQLite, WAL)
 writer.lock    orders the committers of all processes
 open.lock      held by all who have the state open
+catalog.db     live items and takedowns (SQLite, WAL), with catalog.lock
 snapshots/     append-only segments
 served/        append-only files
 numbers/       one array of item numbers per bundle
@@ -25,6 +26,7 @@ from recommender.state.sqlite.committer import Committer
 from recommender.state.sqlite.erased import all_erased
 from recommender.state.sqlite.events import REMOVAL_ROWS, SqliteEventLog
 from recommender.state.sqlite.failures import from_os
+from recommender.state.sqlite.live_items import CATALOG, CATALOG_FILE, SqliteLiveItems
 from recommender.state.sqlite.locks import OPEN_LOCK, held_together, locked
 from recommender.state.sqlite.numbers import SqliteItemNumbers
 from recommender.state.sqlite.people import People, Stores
@@ -58,6 +60,7 @@ class SqliteState:
         self._clock = clock
         database, lock = path / EVENT_FILE, path / "writer.lock"
         check_header(database)  # before anything is made beside a file that is not ours
+        check_header(path / CATALOG_FILE, CATALOG)
         with contextlib.ExitStack() as opened:
             opened.enter_context(held_together(path / OPEN_LOCK))
             with locked(lock):
@@ -69,6 +72,8 @@ class SqliteState:
             opened.callback(self._readers.close)
             self.events = SqliteEventLog(self._committer, self._readers, _ms(settings.retention))
             self.numbers = SqliteItemNumbers(self._committer, self._readers, path / "numbers")
+            self.live_items = SqliteLiveItems(path, settings.durability)
+            opened.callback(self.live_items.close)
             self.snapshots = SegmentStore(path / "snapshots", clock, limits)
             opened.callback(self.snapshots.close)
             syncs = settings.durability == "disk"
@@ -92,7 +97,7 @@ class SqliteState:
         return self._readers.data_version()
 
     def check(self) -> None:
-        """Look through the whole event file, which takes about a second per GB.
+        """Look through event file and live items, which takes about a second per GB.
 
         Raises:
             StateError: It is damaged.
@@ -103,6 +108,7 @@ class SqliteState:
                 f"{self._path / 'events.db'} is damaged ({'; '.join(problems)}); restore it from a copy, "
                 "or move it away to start empty"
             )
+        self.live_items.check()
 
     def find_user(self, user_id: str) -> UserRecords:
         """All that is held of a user, in every store; what a process served within the last quarter second may lack."""

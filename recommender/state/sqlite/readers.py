@@ -11,18 +11,20 @@ from typing import Any
 
 from recommender.errors import StateError
 from recommender.state.sqlite.failures import from_sqlite
-from recommender.state.sqlite.schema import connect_reader
+from recommender.state.sqlite.schema import BUSY_TIMEOUT_MS, connect_reader
 
 
 class Readers:
     """A pool of connections that cannot write; as many as threads that ever read at the same moment.
 
     Args:
-        path: The event file.
+        path: The file.
+        timeout_ms: How long a read waits where somebody holds the whole file, as only foreign programs do.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, timeout_ms: int = BUSY_TIMEOUT_MS) -> None:
         self._path = path
+        self._timeout_ms = timeout_ms
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
         self._lock = threading.Lock()
@@ -84,7 +86,7 @@ class Readers:
             if self._idle:
                 return self._idle.pop()
         try:
-            return connect_reader(self._path)
+            return connect_reader(self._path, self._timeout_ms)
         except sqlite3.Error as error:
             raise from_sqlite(error, self._path) from error
 

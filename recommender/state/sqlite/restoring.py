@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from recommender.config import StateSettings
 from recommender.errors import StateError
+from recommender.state.live_items import Ruling
 from recommender.state.sqlite.backup import (
     Backup,
     copy_private,
@@ -23,6 +24,7 @@ from recommender.state.sqlite.backup import (
 from recommender.state.sqlite.embedded import open_state
 from recommender.state.sqlite.erased import Fetch, all_erased, keyed_hash
 from recommender.state.sqlite.failures import from_os, from_sqlite
+from recommender.state.sqlite.live_items import CATALOG, CATALOG_FILE, SqliteLiveItems
 from recommender.state.sqlite.locks import OPEN_LOCK, held_alone
 from recommender.state.sqlite.schema import EVENT_FILE, USER, check_header, connect_reader
 from recommender.state.sqlite.versions import SCHEMA_VERSION
@@ -48,7 +50,7 @@ class Restored:
 
 
 def restore(backup: Path, state: Path, clock: Callable[[], int], *, replace: bool) -> Restored:
-    """Make a state of a backup, without the users whom the state that it replaces had erased since.
+    """Make a state of a backup, without the users whom the state that it replaces had erased since, with its takedowns.
 
     Args:
         backup: A folder that `back_up` wrote.
@@ -70,6 +72,7 @@ def restore(backup: Path, state: Path, clock: Callable[[], int], *, replace: boo
             erased_since = 0
             if former is not None:
                 erased_since = _erase_again(state, aside, clock)
+                _rule_again(state, aside, clock)
             flush(aside)
             if former is not None:
                 state.rename(former)
@@ -93,6 +96,21 @@ def _erase_again(former: Path, restored: Path, clock: Callable[[], int]) -> int:
     finally:
         state.close()
     return len(doomed)
+
+
+def _rule_again(former: Path, restored: Path, clock: Callable[[], int]) -> None:
+    """Let the former state's takedowns and their ends hold in the restored one where they are the younger."""
+    if not check_header(former / CATALOG_FILE, CATALOG):
+        return
+    before = SqliteLiveItems(former, "disk")
+    state = open_state(restored, StateSettings(), clock=clock, worker="restore")
+    try:
+        rulings = [change.record for change in before.changes() if isinstance(change.record, Ruling)]
+        known = {ruling: state.live_items.ruling(ruling.target, ruling.name) for ruling in rulings}
+        state.live_items.rule([new for new, old in known.items() if old is None or old.time_ms < new.time_ms])
+    finally:
+        state.close()
+        before.close()
 
 
 def _read(state: Path, query: Callable[[Fetch], T]) -> T:

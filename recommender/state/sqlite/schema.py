@@ -1,4 +1,4 @@
-"""What must hold before the event file is opened, and its connections; `versions.py` has the tables."""
+"""What must hold before a file of the state is opened, and its connections; `versions.py` has the events' tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from recommender.errors import StateError
 from recommender.state.sqlite.failures import from_os, from_sqlite
-from recommender.state.sqlite.versions import APPLICATION_ID, SCHEMA_VERSION, bring_up
+from recommender.state.sqlite.versions import EVENTS, Schema, bring_up
 from recommender.types import UNKNOWN_EVENT_TYPE
 
 EVENT_FILE: Final = "events.db"
@@ -31,8 +31,8 @@ _WRITER_SETTINGS: Final = (
 )
 
 
-def check_header(path: Path) -> int:
-    """The schema version of the event file, 0 where it is missing or empty; looked at without opening it, so untouched.
+def check_header(path: Path, schema: Schema = EVENTS) -> int:
+    """The schema version of a file, 0 where it is missing or empty; looked at without opening it, so untouched.
 
     Raises:
         StateError: The file is foreign, of a newer schema, or cannot be read.
@@ -51,45 +51,46 @@ def check_header(path: Path) -> int:
             f"{path} is not a database; it is damaged or foreign: restore it, or name another state folder"
         )
     version, application = struct.unpack(">I4xI", header[60:72])
-    if application != APPLICATION_ID:
+    if application != schema.application_id:
         raise StateError(
-            f"{path} belongs to another application (id {application:#x}, wanted {APPLICATION_ID:#x}); "
+            f"{path} belongs to another application (id {application:#x}, wanted {schema.application_id:#x}); "
             "name another state folder"
         )
-    _check_version(path, version)
+    _check_version(path, version, schema)
     return int(version)
 
 
-def _check_version(path: Path, version: int) -> None:
-    if not 1 <= version <= SCHEMA_VERSION:
-        age = "newer" if version > SCHEMA_VERSION else "unknown"
+def _check_version(path: Path, version: int, schema: Schema) -> None:
+    if not 1 <= version <= schema.version:
+        age = "newer" if version > schema.version else "unknown"
         raise StateError(
-            f"{path} has schema version {version}, which is {age}; this program reads 1 to {SCHEMA_VERSION}: "
+            f"{path} has schema version {version}, which is {age}; this program reads 1 to {schema.version}: "
             "use the program that wrote it, or name another state folder"
         )
 
 
-def connect_reader(path: Path) -> sqlite3.Connection:
+def connect_reader(path: Path, timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
     """A connection in autocommit mode that cannot write and that threads may hand to each other."""
-    connection = _connect(path)
+    connection = _connect(path, timeout_ms)
     connection.execute("PRAGMA query_only = 1")
     return connection
 
 
-def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
+def connect_writer(path: Path, durability: str, schema: Schema = EVENTS) -> sqlite3.Connection:
     """The one connection of a process that writes; makes what tables the file lacks.
 
     Args:
-        path: The event file. The caller holds the lock that orders those who open it.
+        path: The file. The caller holds the lock that orders those who open it.
         durability: `disk` (fsync at every commit) or `process`.
+        schema: What the file is.
 
     Raises:
         StateError: The file is foreign, damaged, of another schema version, or cannot be written.
     """
-    check_header(path)
+    check_header(path, schema)
     try:
         with _closed_on_error(_connect(path)) as connection:
-            _bring_up(connection, path)
+            _bring_up(connection, path, schema)
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             if mode != "wal":
                 raise StateError(
@@ -103,20 +104,20 @@ def connect_writer(path: Path, durability: str) -> sqlite3.Connection:
         raise from_sqlite(error, path) from error
 
 
-def _bring_up(connection: sqlite3.Connection, path: Path) -> None:
+def _bring_up(connection: sqlite3.Connection, path: Path, schema: Schema) -> None:
     """Make the tables of an empty file, or bring those of an older version up."""
     # SQLite also knows what stands in the write-ahead log, and undoes a beginning that a crash cut short.
     is_empty = connection.execute("PRAGMA page_count").fetchone()[0] == 0
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if not is_empty:
-        _check_version(path, version)
-    if version < SCHEMA_VERSION:
-        bring_up(connection, version)
+        _check_version(path, version, schema)
+    if version < schema.version:
+        bring_up(connection, version, schema)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, timeout_ms: int = BUSY_TIMEOUT_MS) -> sqlite3.Connection:
     return sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_MS / 1_000, isolation_level=None, check_same_thread=False, cached_statements=64
+        path, timeout=timeout_ms / 1_000, isolation_level=None, check_same_thread=False, cached_statements=64
     )
 
 

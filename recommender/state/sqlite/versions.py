@@ -18,6 +18,7 @@ carries both ids; such events are the ties.
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from typing import Final
 
 from recommender.types import EVENT_TYPE_CODE, EVENT_TYPES
@@ -65,16 +66,33 @@ STEPS: Final = (_FIRST, _SECOND)
 SCHEMA_VERSION: Final = len(STEPS)
 
 
-def bring_up(connection: sqlite3.Connection, version: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a file of the state is: its mark, and the steps that lead to each of its versions."""
+
+    application_id: int
+    steps: tuple[tuple[str, ...], ...]
+
+    @property
+    def version(self) -> int:
+        """The present one."""
+        return len(self.steps)
+
+
+EVENTS: Final = Schema(APPLICATION_ID, STEPS)
+
+
+def bring_up(connection: sqlite3.Connection, version: int, schema: Schema = EVENTS) -> None:
     """Lead the file from a version (0: empty) to the present one; all of it in one transaction, or nothing.
 
     Args:
         connection: In autocommit mode.
         version: Of the file now.
+        schema: What it is.
     """
     connection.execute("BEGIN IMMEDIATE")
-    for step in STEPS[version:]:
+    for step in schema.steps[version:]:
         for statement in step:
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute(f"PRAGMA user_version = {schema.version}")
     connection.execute("COMMIT")

@@ -26,7 +26,7 @@ class TestContentSource(SourceContract):
 
     def test_items_that_read_the_same_come_by_popularity(self, bundle: Bundle) -> None:
         source = ContentSource(bundle, Recency())
-        nearest = source._nearest
+        nearest = source.nearest
         same = np.tile(bundle.array("content/vectors")[:1], (N_ITEMS, 1))
         index = faiss.IndexFlatIP(same.shape[1])
         index.add(same)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.state.contract import ItemNumbersContract, ServedLogContract, SnapshotStoreContract, StateContract
 from tests.state.events_contract import EventLogContract, TieContract
+from tests.state.live_items_contract import LiveItemsContract
 from tests.state.people_contract import PeopleContract
 
 
@@ -24,3 +25,6 @@ class TestPeople(PeopleContract): ...
 
 
 class TestSqliteState(StateContract): ...
+
+
+class TestSqliteLiveItems(LiveItemsContract): ...
