@@ -143,9 +143,7 @@ def test_an_explanation_says_that_an_item_was_taken_down(workers: list[Client]) 
     told = workers[1].feed.ExplainItem(request, timeout=30)
     assert told.absence == feed_pb2.ABSENCE_TAKEN_DOWN
     upsert(workers[0], new_pan("explained-pan"))
-    told = workers[1].feed.ExplainItem(
-        feed_pb2.ExplainItemRequest(user_id="ada", item_id="explained-pan"), timeout=30
-    )
+    told = workers[1].feed.ExplainItem(feed_pb2.ExplainItemRequest(user_id="ada", item_id="explained-pan"), timeout=30)
     assert told.position >= 0
     upsert(workers[0], new_pan("explained-pan", available=False))
 
