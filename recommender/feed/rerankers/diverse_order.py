@@ -66,7 +66,7 @@ class DiverseOrder:
         """Indices of k candidates, and their propensities: 1, since nothing is drawn. No candidate is left out.
 
         Relevance is the place in the score order, the one scale that every ranker has: log-odds, ranks and shares
-        differ in spread from ranker to ranker, and the best of a user may stand far off from the rest.
+        differ in spread from ranker to ranker. It is blind to how far apart two scores are; README.md has the price.
         """
         by_score, _ = self._score_order.order(query, candidates, scores, len(candidates))
         rows = candidates.rows[by_score]
