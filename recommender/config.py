@@ -159,10 +159,16 @@ class TrainSettings(_Section):
     )
     target: str = Field("purchase", description="Event type that the ranker learns to foresee.")
     sources: tuple[str, ...] = Field(
-        ("cooccurrence", "als", "own_frequency", "content", "popularity_recent", "popularity_category"),
+        (
+            *("cooccurrence", "als", "gfcf", "ease", "own_frequency", "content"),
+            *("popularity_recent", "popularity_category"),
+        ),
         description="Retrieval models to fit and serve.",
     )
     window: Seconds = Field(1_209_600.0, description="Length of the ranker's and the choice's windows (14 days).")
+    teaching_windows: int = Field(
+        3, ge=1, le=12, description="Windows that teach the ranker, each with sources fitted on what lies before it."
+    )
     max_reject_rate: float = Field(0.05, ge=0, le=1, description="Larger shares of unusable rows stop the run.")
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of every draw.")
     threads: int = Field(2, ge=1, le=64, description="Threads of the fits that use more than one.")

@@ -28,7 +28,9 @@ from recommender.feed.numbering import Numbering
 from recommender.feed.pages import FeedPages
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.rankers.logistic import LogisticRanker
+from recommender.feed.rankers.short_history import ShortHistoryRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
+from recommender.feed.rankers.trees import TreeRanker
 from recommender.feed.receipts import ReceiptSigner
 from recommender.feed.rerankers.diverse_order import DiverseOrder
 from recommender.feed.rerankers.score_order import ScoreOrder
@@ -36,7 +38,7 @@ from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import SnapshotShelf
 from recommender.feed.sources.als import AlsSource
 from recommender.feed.sources.content import ContentSource
-from recommender.feed.sources.cooccurrence import CooccurrenceSource
+from recommender.feed.sources.listed import CooccurrenceSource, EaseSource, GfcfSource
 from recommender.feed.sources.live_content import LiveContentSource
 from recommender.feed.sources.own_frequency import OwnFrequencySource
 from recommender.feed.sources.popularity import CategoryPopularitySource, RecentPopularitySource
@@ -51,6 +53,8 @@ Component = TypeVar("Component")
 
 _FADING_SOURCES: Final[dict[str, Callable[[Bundle, Recency | None], Source]]] = {
     CooccurrenceSource.name: CooccurrenceSource,
+    GfcfSource.name: GfcfSource,
+    EaseSource.name: EaseSource,
     AlsSource.name: AlsSource,
     OwnFrequencySource.name: OwnFrequencySource,
     ContentSource.name: ContentSource,
@@ -58,6 +62,8 @@ _FADING_SOURCES: Final[dict[str, Callable[[Bundle, Recency | None], Source]]] = 
 }
 _SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {
     CooccurrenceSource.name: CooccurrenceSource,
+    GfcfSource.name: GfcfSource,
+    EaseSource.name: EaseSource,
     AlsSource.name: AlsSource,
     OwnFrequencySource.name: OwnFrequencySource,
     ContentSource.name: ContentSource,
@@ -67,6 +73,7 @@ _SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {
 _RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
     LogisticRanker.name: LogisticRanker,
     SingleSourceRanker.name: SingleSourceRanker,
+    TreeRanker.name: TreeRanker,
 }
 
 
@@ -95,7 +102,7 @@ def build_pipeline(
     return Pipeline(
         sources=[_known(_SOURCES, "source", name, bundle)(bundle) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
-        ranker=ranker or _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle),
+        ranker=ranker or build_ranker(bundle),
         reranker=_reranker(ScoreOrder(order), catalogue, settings.feed.model_copy(update={"diversity": diversity})),
         tail=order,
         source_limit=settings.feed.source_limit,
@@ -110,6 +117,16 @@ def build_source(bundle: Bundle, name: str, recency: Recency) -> Source:
     """
     source: Source = _known(_FADING_SOURCES, "source", name, bundle)(bundle, recency)
     return source
+
+
+def build_ranker(bundle: Bundle) -> Ranker:
+    """The ranker that the bundle names.
+
+    Raises:
+        BundleError: This build does not have it, or not over these inputs.
+    """
+    ranker: Ranker = _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle)
+    return ShortHistoryRanker(ranker, bundle) if "short" in bundle.manifest.ranker else ranker
 
 
 def build_feed(

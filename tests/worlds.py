@@ -22,6 +22,7 @@ import numpy.typing as npt
 from recommender.bundle import Bundle, BundleWriter, Manifest, StringColumn, open_bundle
 from recommender.cards import card_bytes
 from recommender.encoders.text import N_BUCKETS
+from recommender.features.item_facts import item_facts
 from recommender.retrieval.vectors import VectorIndex
 from recommender.types import DAY_MS, EVENT_TYPE_CODE, EVENT_TYPES, NEVER, NO_TIME, Item, Kind, Mode
 from tests.plain_models import (
@@ -155,7 +156,7 @@ def write_tiny_bundle(
     rows = {item.item_id: row for row, item in enumerate(catalogue)}
     timed = all(time_ms is not None for touches in users.values() for _, _, time_ms in touches)
     writer = BundleWriter(folder)
-    _write_items(writer, catalogue)
+    _write_items(writer, catalogue, users, now_ms)
     recent = recent_popularity(len(catalogue), users, rows, now_ms)
     categories = _write_tables(writer, catalogue)
     _write_popularity(writer, catalogue, recent, categories)
@@ -193,7 +194,7 @@ def _with_unlisted(items: Sequence[Item], users: Log) -> list[Item]:
     return [*items, *(Item(item_id) for item_id in unlisted if item_id not in known)]
 
 
-def _write_items(writer: BundleWriter, items: Sequence[Item]) -> None:
+def _write_items(writer: BundleWriter, items: Sequence[Item], users: Log, now_ms: int) -> None:
     writer.ids("items/ids", StringColumn.of(item.item_id for item in items))
     writer.strings("items/cards", StringColumn.of_bytes([card_bytes(item) for item in items]))
     writer.strings("items/titles", StringColumn.of(item.title for item in items))
@@ -208,6 +209,21 @@ def _write_items(writer: BundleWriter, items: Sequence[Item]) -> None:
     expires = [NEVER if item.expires_ms is None else item.expires_ms for item in items]
     writer.array("items/expires", np.array(expires, np.int64))
     writer.array("items/available", np.array([item.available for item in items], np.bool_))
+    writer.array("items/facts", _facts(items, users, now_ms))
+
+
+def _facts(items: Sequence[Item], users: Log, now_ms: int) -> npt.NDArray[np.float32]:
+    rows = {item.item_id: row for row, item in enumerate(items)}
+    touches = [(rows[item], user, *rest) for user, own in enumerate(users.values()) for item, *rest in own]
+    return item_facts(
+        np.array([row for row, *_ in touches], np.int32),
+        np.array([user for _, user, *_ in touches], np.int32),
+        np.array([NO_TIME if time_ms is None else time_ms for *_, time_ms in touches], np.int64),
+        np.array([float(kind not in WEIGHTLESS) for *_, kind, _ in touches], np.float32),
+        np.array([kind == "purchase" for *_, kind, _ in touches], np.bool_),
+        len(items),
+        now_ms,
+    )
 
 
 def _write_tables(writer: BundleWriter, items: Sequence[Item]) -> dict[str, int]:

@@ -17,7 +17,8 @@ from recommender.bundle import BundleWriter, Manifest, StringColumn, activate, l
 from recommender.bundle.live import live_name, locked
 from recommender.bundle.manifest import MANIFEST_NAME
 from recommender.cards.static import card_bytes
-from recommender.types import NEVER, NO_TIME, Rows
+from recommender.features.item_facts import item_facts
+from recommender.types import NEVER, NO_TIME, Rows, Scores
 from training.dataset import Dataset
 from training.models.popularity import category_codes
 from training.models.protocol import RetrievalModel
@@ -55,6 +56,7 @@ def _write_items(writer: BundleWriter, dataset: Dataset) -> None:
     writer.array("items/created", catalogue.created_ms)
     writer.array("items/expires", np.where(catalogue.expires_ms == NO_TIME, NEVER, catalogue.expires_ms))
     writer.array("items/available", catalogue.available)
+    writer.array("items/facts", _facts(dataset))
     codes, paths, parents = category_codes(catalogue.categories)
     writer.array("items/category", codes)
     writer.strings("tables/categories", StringColumn.of(paths))
@@ -67,6 +69,22 @@ def _write_items(writer: BundleWriter, dataset: Dataset) -> None:
         own_codes, values = _codes(column)
         writer.array(name, own_codes)
         writer.strings(table, StringColumn.of(values))
+
+
+def _facts(dataset: Dataset) -> Scores:
+    """What the log says of each item; events of nobody in particular count too."""
+    loose = np.full(len(dataset.loose_items), -1, np.int32)
+    types = np.concatenate([dataset.types, dataset.loose_types])
+    bought = np.isin(types, [code for code, name in enumerate(dataset.event_types) if name == "purchase"])
+    return item_facts(
+        np.concatenate([dataset.items, dataset.loose_items]),
+        np.concatenate([dataset.actors(), loose]),
+        np.concatenate([dataset.times_ms, dataset.loose_times_ms]),
+        dataset.event_weights[types],
+        bought,
+        dataset.n_items,
+        dataset.now_ms,
+    )
 
 
 def _codes(column: npt.NDArray[np.object_]) -> tuple[Rows, list[str]]:

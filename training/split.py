@@ -1,10 +1,11 @@
 """Folds: parts of the past that play the future, to tune sources, teach the ranker and choose what serves.
 
-Two folds, each with its own job: `teach` (older: recencies are tuned and the ranker is fitted on it) and `choose`
-(newer: what serves is chosen on it, and the promotion gate compares on it). Every fold is cut from the log before
-anything is fitted for it.
+Folds have two jobs: `teach` (older: sources are tuned and the ranker is fitted on them) and `choose` (the newest: what
+serves is chosen on it, and the promotion gate compares on it). Every fold is cut from the log before anything is
+fitted for it.
 
-    windows   timed logs: teach [end - 2w, end - w), choose [end - w, end); each fits on what lies before it
+    windows   timed logs: choose [end - w, end), teach [end - 2w, end - w), and further windows before it, which teach
+              too; each fits on what lies before it
     last      timed logs with an untimed test: every user's last target item with all its rows is taken out;
               half of the users teach, half choose
     random    logs without times: a fifth of each user's items is taken out; half teach, half choose
@@ -53,9 +54,16 @@ def choose_scheme(timed: bool, published_test: bool) -> Scheme:
 
 
 def folds(
-    scheme: Scheme, table: EventTable, keep: Mask, whole: Dataset, target: int, window_ms: int, seed: int
+    scheme: Scheme,
+    table: EventTable,
+    keep: Mask,
+    whole: Dataset,
+    target: int,
+    window_ms: int,
+    seed: int,
+    teaching_windows: int = 1,
 ) -> list[Fold]:
-    """The teaching and the choosing fold.
+    """The choosing fold, then those that teach, the newest first.
 
     Args:
         scheme: See the module.
@@ -65,12 +73,13 @@ def folds(
         target: Code of the target event type.
         window_ms: Length of the windows; logs shorter than four of them get a quarter of their span.
         seed: Of the draws.
+        teaching_windows: How many windows teach at most; at least two thirds of the log's span lie before each.
 
     Returns:
-        [teach, choose]; pairs may be empty where the log is too small.
+        [choose, teach, ...]; pairs may be empty where the log is too small.
     """
     if scheme == "windows":
-        return _windows(table, keep, target, window_ms)
+        return _windows(table, keep, target, window_ms, teaching_windows)
     rng = np.random.default_rng(seed)
     teaches = rng.random(len(table.user_ids)) < 0.5
     halves = np.zeros(len(table.user_ids), np.bool_)
@@ -78,17 +87,20 @@ def folds(
     out = _last_pairs(table, keep, whole, target) if scheme == "last" else _random_pairs(whole, target, rng)
     rows = keep & ~_in_pairs(table, out)
     return [
-        Fold("teach", rows, None, *_pairs_of(out, halves)),
         Fold("choose", rows, None, *_pairs_of(out, ~halves)),
+        Fold("teach", rows, None, *_pairs_of(out, halves)),
     ]
 
 
-def _windows(table: EventTable, keep: Mask, target: int, window_ms: int) -> list[Fold]:
+def _windows(table: EventTable, keep: Mask, target: int, window_ms: int, teaching: int) -> list[Fold]:
     times, kept = table.times_ms, table.times_ms[keep]
     end, span = int(kept.max()) + 1, int(kept.max() - kept.min())
     length = max(min(window_ms, span // 4), 1)
     found = []
-    for name, start in (("teach", end - 2 * length), ("choose", end - length)):
+    allowed = max(int(span / 3 / length) - 1, 1)
+    for place in range(1 + min(teaching, allowed)):
+        start = end - (place + 1) * length
+        name = ("choose", "teach")[place] if place < 2 else f"teach {place}"
         inside = keep & (times >= start) & (times < start + length) & (table.types == target) & (table.users >= 0)
         pairs = _distinct(table.users[inside], table.items[inside])
         found.append(Fold(name, keep & (times < start), start, *pairs))

@@ -16,14 +16,20 @@ from recommender.features.recency import Recency
 from recommender.wiring import build_pipeline, build_source
 from training.models.als import AlsModel
 from training.models.cooccurrence import CooccurrenceModel
+from training.models.ease import EaseModel
+from training.models.gfcf import GfcfModel
 from training.models.parameters import RECENCIES, default_recencies, recency_parameters
 from training.models.protocol import RetrievalModel
 from training.models.shapes import (
     ALS_SHAPES,
     COOCCURRENCE_SHAPES,
+    EASE_SHAPES,
+    GFCF_SHAPES,
     UNTIMED_COOCCURRENCE_SHAPES,
     AlsShape,
     CooccurrenceShape,
+    EaseShape,
+    GfcfShape,
     Shapes,
 )
 from training.progress import Progress, Stage
@@ -56,11 +62,20 @@ def choose_shapes(recipe: Recipe, store: StageStore, replay: Replay, progress: P
     def of_als(shape: AlsShape) -> RetrievalModel:
         return AlsModel(train, bundle, recencies["als"], shape)
 
+    def of_gfcf(shape: GfcfShape) -> RetrievalModel:
+        return GfcfModel(recencies["gfcf"], bundle.neighbours, shape)
+
+    def of_ease(shape: EaseShape) -> RetrievalModel:
+        return EaseModel(recencies["ease"], bundle.neighbours, shape)
+
     def build(place: Path) -> None:
-        with progress.stage("shape", len(cooccurrence) + len(als)) as stage, threadpool_limits(1, "blas"):
+        total = len(cooccurrence) + len(als) + len(GFCF_SHAPES) + len(EASE_SHAPES)
+        with progress.stage("shape", total) as stage, threadpool_limits(1, "blas"):
             best = Shapes(
                 _best(cooccurrence, of_cooccurrence, replay, stage, wanted="cooccurrence" in train.sources, margin=0.5),
                 _best(als, of_als, replay, stage, wanted="als" in train.sources),
+                _best(GFCF_SHAPES, of_gfcf, replay, stage, wanted="gfcf" in train.sources),
+                _best(EASE_SHAPES, of_ease, replay, stage, wanted="ease" in train.sources),
             )
         (place / "shapes.json").write_text(json.dumps(asdict(best)), encoding="utf-8")
 

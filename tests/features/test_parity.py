@@ -9,11 +9,11 @@ import pytest
 
 from recommender.bundle import Bundle
 from recommender.config import Settings
-from recommender.features.ranker_inputs import ranker_inputs
+from recommender.feed.rankers.trees import TreeInputs
 from recommender.logs import EventTable, ReadReport
-from recommender.types import EVENT_TYPE_CODE, EVENT_TYPES, Candidates, Scores
+from recommender.types import EVENT_TYPE_CODE, EVENT_TYPES, Candidates, FeedQuery, Scores
 from recommender.wiring import build_pipeline
-from tests.feed.rankers.weights import with_logistic_ranker
+from tests.feed.rankers.test_trees import with_trees
 from tests.feed.shops import Shop
 from tests.plain_models import WEIGHTLESS
 from tests.worlds import NOW_MS, tiny_items, tiny_users, write_tiny_bundle
@@ -56,7 +56,7 @@ def bundle(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Bundle
     """A bundle whose rows are the dataset's, with a learned ranker."""
     items = {item.item_id: item for item in tiny_items()}
     in_order = [items[item_id] for item_id in dataset.item_ids]
-    return with_logistic_ranker(write_tiny_bundle(tmp_path_factory.mktemp("parity") / "tiny", in_order))
+    return with_trees(write_tiny_bundle(tmp_path_factory.mktemp("parity") / "tiny", in_order))
 
 
 @pytest.fixture(scope="module")
@@ -71,17 +71,18 @@ def replay(dataset: Dataset) -> Replay:
 def test_training_and_serving_see_the_same_ranker_inputs(
     bundle: Bundle, replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    popularity = bundle.array("popularity/recent")
-    examples = build_examples(build_pipeline(bundle, Settings()), replay, popularity, max_users=99)
+    examples = build_examples(build_pipeline(bundle, Settings()), replay, TreeInputs(bundle).of, max_users=99)
     assert len(examples.offsets) - 1 == len(TARGETS) == len(replay)
 
     served: list[Scores] = []
 
-    def recorded(candidates: Candidates, popularity: Scores) -> Scores:
-        served.append(ranker_inputs(candidates, popularity))
+    plain = TreeInputs.of
+
+    def recorded(inputs: TreeInputs, query: FeedQuery, candidates: Candidates) -> Scores:
+        served.append(plain(inputs, query, candidates))
         return served[-1]
 
-    monkeypatch.setattr("recommender.feed.rankers.logistic.ranker_inputs", recorded)
+    monkeypatch.setattr(TreeInputs, "of", recorded)
     shop = Shop.open(bundle, tmp_path / "state")
     firsts = []
     for case in replay.cases():

@@ -10,6 +10,8 @@ from training.dataset import Dataset
 from training.models.als import AlsModel
 from training.models.content import ContentModel, has_content
 from training.models.cooccurrence import CooccurrenceModel
+from training.models.ease import EaseModel
+from training.models.gfcf import GfcfModel
 from training.models.own_frequency import OwnFrequencyModel
 from training.models.popularity import CategoryPopularityModel, PopularityModel
 from training.models.protocol import RetrievalModel
@@ -29,6 +31,8 @@ def make_models(
         "popularity_recent": lambda: popularity,
         "cooccurrence": lambda: CooccurrenceModel(recencies["cooccurrence"], bundle.neighbours, shapes.cooccurrence),
         "als": lambda: AlsModel(train, bundle, recencies["als"], shapes.als),
+        "gfcf": lambda: GfcfModel(recencies["gfcf"], bundle.neighbours, shapes.gfcf),
+        "ease": lambda: EaseModel(recencies["ease"], bundle.neighbours, shapes.ease),
         "own_frequency": lambda: OwnFrequencyModel(recencies["own_frequency"]),
         "content": lambda: ContentModel(train, bundle, recencies["content"]),
         "popularity_category": lambda: CategoryPopularityModel(popularity, recencies["popularity_category"]),
@@ -39,6 +43,6 @@ def make_models(
     if not (dataset.catalogue.categories != "").any():
         lacking.add("popularity_category")
     if dataset.n_items < 2 or not len(dataset.items):
-        lacking |= {"als", "cooccurrence", "content"}
+        lacking |= {"als", "cooccurrence", "content", "gfcf", "ease"}
     names = [name for name in train.sources if name not in lacking]
     return [made[name]() for name in dict.fromkeys(["popularity_recent", *names])]

@@ -69,13 +69,64 @@ ALS_SHAPES = (AlsShape(10.0, 1.0), AlsShape(1.0, 10.0))
 
 
 @dataclass(frozen=True, slots=True)
+class GfcfShape:
+    """How the graph of users and items is filtered.
+
+    Args:
+        dim: Singular vectors of the low-pass.
+        alpha: What the low-pass weighs beside one step over the graph.
+        norm: Exponent of the popularity that items are divided by.
+    """
+
+    dim: int = 256
+    alpha: float = 0.3
+    norm: float = 0.5
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> GfcfShape:
+        """The shape among a source's parameters in the manifest; defaults where it has none."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+
+#: What is tried for GF-CF.
+GFCF_SHAPES = (GfcfShape(), GfcfShape(norm=0.4), GfcfShape(norm=0.3))
+
+
+@dataclass(frozen=True, slots=True)
+class EaseShape:
+    """How strongly weights are held back.
+
+    Args:
+        regularization: Added to the diagonal of the Gram matrix.
+    """
+
+    regularization: float = 500.0
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> EaseShape:
+        """The shape among a source's parameters in the manifest; defaults where it has none."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+
+#: What is tried for EASE: sparse logs want it weak.
+EASE_SHAPES = (EaseShape(500.0), EaseShape(1_500.0), EaseShape(100.0))
+
+
+@dataclass(frozen=True, slots=True)
 class Shapes:
     """The shapes of all models that have one."""
 
     cooccurrence: CooccurrenceShape = field(default_factory=CooccurrenceShape)
     als: AlsShape = field(default_factory=AlsShape)
+    gfcf: GfcfShape = field(default_factory=GfcfShape)
+    ease: EaseShape = field(default_factory=EaseShape)
 
     @classmethod
     def of(cls, sources: Mapping[str, Mapping[str, Any]]) -> Shapes:
         """The shapes among the manifest's sources."""
-        return cls(CooccurrenceShape.of(sources.get("cooccurrence", {})), AlsShape.of(sources.get("als", {})))
+        return cls(
+            CooccurrenceShape.of(sources.get("cooccurrence", {})),
+            AlsShape.of(sources.get("als", {})),
+            GfcfShape.of(sources.get("gfcf", {})),
+            EaseShape.of(sources.get("ease", {})),
+        )

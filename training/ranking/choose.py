@@ -47,15 +47,23 @@ def model_ndcg(model: RetrievalModel, replay: Replay, max_users: int) -> npt.NDA
 
 
 def ranker_ndcg(
-    pipeline: Pipeline, rankers: Mapping[str, Ranker], replay: Replay, max_users: int
+    pipeline: Pipeline,
+    rankers: Mapping[str, Ranker],
+    replay: Replay,
+    max_users: int,
+    newest_events: int | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """{ranker: float64 [n_users]}, NDCG@20 of each ranker over the same candidates of the served pipeline."""
+    """{ranker: float64 [n_users]}, NDCG@20 of each ranker over the same candidates of the served pipeline.
+
+    With `newest_events` queries know only so many events, as if their users had come a minute ago.
+    """
     found: dict[str, list[float]] = {name: [] for name in rankers}
     for case in replay.cases(max_users):
-        candidates = pipeline.candidates(case.query)
+        query = case.query if newest_events is None else case.query.with_history(case.query.history.newest(newest_events))
+        candidates = pipeline.candidates(query)
         for name, ranker in rankers.items():
-            scores = ranker.score(case.query, candidates)
-            order, _ = pipeline.reranker.order(case.query, candidates, scores, _K)
+            scores = ranker.score(query, candidates)
+            order, _ = pipeline.reranker.order(query, candidates, scores, _K)
             found[name].append(ndcg_of(candidates.rows[order], case.targets))
     return {name: np.array(values) for name, values in found.items()}
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from recommender.features.ranker_inputs import ranker_inputs
+from recommender.features.ranker_inputs import input_names
+from recommender.features.user_item_inputs import USER_ITEM_INPUTS
 from recommender.feed.pipeline import Pipeline
-from recommender.types import Mask, Scores
+from recommender.types import Candidates, FeedQuery, Mask, Scores
 from training.ranking.replay import Replay
+
+#: Of users: a ranker has hardly seen histories as short as theirs.
+_UNSEEN_PERCENT = 5.0
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Examples:
     """Rows of candidates.
 
     Args:
-        inputs: float32 [n, n_inputs], as `recommender.features.ranker_inputs` makes them.
+        inputs: float32 [n, n_inputs], as rankers read them.
         labels: bool [n], whether the candidate was a target.
         offsets: int64 [n_users + 1], where each user's candidates begin; every user has a target among them.
         candidate_recall: Mean share of a user's targets among the candidates: the ranker's ceiling.
@@ -34,7 +38,7 @@ class Examples:
 def build_examples(
     pipeline: Pipeline,
     replay: Replay,
-    popularity: Scores,
+    inputs_of: Callable[[FeedQuery, Candidates], Scores],
     *,
     max_users: int,
     advance: Callable[[float], None] = lambda _: None,
@@ -46,7 +50,7 @@ def build_examples(
     Args:
         pipeline: Over the bundle that was fitted on the replay's dataset.
         replay: The fold's users.
-        popularity: float32 [n_items] of the same bundle.
+        inputs_of: Makes the inputs, of the same bundle.
         max_users: Users at most.
         advance: Told 1 per user.
     """
@@ -56,13 +60,33 @@ def build_examples(
         hits = np.isin(candidates.rows, case.targets)
         recalls.append(hits.sum() / len(case.targets))
         if hits.any():
-            inputs.append(ranker_inputs(candidates, popularity))
+            inputs.append(inputs_of(case.query, candidates))
             labels.append(hits)
         advance(1.0)
-    width = 4 * len(pipeline.sources) + 1
     return Examples(
-        np.concatenate(inputs) if inputs else np.empty((0, width), np.float32),
+        np.concatenate(inputs) if inputs else np.empty((0, 0), np.float32),
         np.concatenate(labels) if labels else np.empty(0, np.bool_),
         np.cumsum([0, *(len(rows) for rows in labels)], dtype=np.int64),
         float(np.mean(recalls)) if recalls else 0.0,
     )
+
+
+def joined(parts: Sequence[Examples]) -> Examples:
+    """Examples of several folds, one behind the other; the recall is the mean over users."""
+    parts = [part for part in parts if len(part.labels)] or list(parts[:1])
+    lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+    return Examples(
+        np.concatenate([part.inputs for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.cumsum([0, *lengths], dtype=np.int64),
+        float(np.mean([part.candidate_recall for part in parts])),
+    )
+
+
+def shortest_history(examples: Examples, sources: tuple[str, ...]) -> int:
+    """The distinct items in the history of all but the one in twenty users with the shortest ones; 0 without users."""
+    if not len(examples.labels):
+        return 0
+    column = len(input_names(sources)) + USER_ITEM_INPUTS.index("history_items")
+    counts = np.expm1(examples.inputs[examples.offsets[:-1], column])
+    return int(np.percentile(np.round(counts), _UNSEEN_PERCENT))

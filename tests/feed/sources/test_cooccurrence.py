@@ -9,7 +9,7 @@ import pytest
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency
-from recommender.feed.sources.cooccurrence import CooccurrenceSource
+from recommender.feed.sources.listed import CooccurrenceSource
 from tests.feed.sources.contract import ROW, SourceContract, query_of, titles_of, told
 
 

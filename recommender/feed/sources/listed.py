@@ -1,4 +1,4 @@
-"""What followed the user's items in other people's sequences."""
+"""Sources that sum lists: what each item of the history says of others."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class _Scratch(threading.local):
         self.touched = np.zeros(n_items, np.int32)
 
 
-class CooccurrenceSource:
-    """Sums the directed neighbour lists of the history's items, each weighted by its recency."""
+class ListedSource:
+    """Sums the lists of the history's items, each weighted by its recency."""
 
-    name = "cooccurrence"
+    name = ""
     evidence_kind: EvidenceKind = "item"
 
     def __init__(self, bundle: Bundle, recency: Recency | None = None) -> None:
-        self._rows = bundle.array("cooccurrence/rows")
-        self._scores = bundle.array("cooccurrence/scores")
+        self._rows = bundle.array(f"{self.name}/rows")
+        self._scores = bundle.array(f"{self.name}/scores")
         self._recency = recency or Recency.of(bundle.manifest.sources[self.name])
         self._type_weights = bundle.type_weights
         self._tie_ranks = bundle.tie_ranks
@@ -52,3 +52,21 @@ class CooccurrenceSource:
             rows, scores = rows[kept], scores[kept]
         best = best_rows(rows, scores, self._tie_ranks, limit)
         return SourceResult(rows[best], scores[best], scratch.evidence[rows[best]])
+
+
+class CooccurrenceSource(ListedSource):
+    """What followed the user's items in other people's sequences."""
+
+    name = "cooccurrence"
+
+
+class GfcfSource(ListedSource):
+    """What is near on the graph of people and items."""
+
+    name = "gfcf"
+
+
+class EaseSource(ListedSource):
+    """What reconstructs the user's items best."""
+
+    name = "ease"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from recommender.features.ranker_inputs import input_names
+from recommender.feed.rankers.logistic import LogisticRanker
 from recommender.types import Scores
 from training.ranking.examples import Examples
 
@@ -25,13 +28,29 @@ class LogisticWeights:
     scales: Scores
     coefficients: Scores
     intercept: float
+    sources: tuple[str, ...]
+    seed: int
+    name: str = LogisticRanker.name
+
+    def again(self, examples: Examples) -> LogisticWeights:
+        """The same fit on other examples."""
+        return fit_logistic(examples, self.sources, self.seed) or self
+
+    @property
+    def importance(self) -> dict[str, float]:
+        """The coefficients say it themselves."""
+        return {}
+
+    def parameters(self) -> dict[str, Any]:
+        """What the manifest keeps."""
+        return {"name": self.name, "intercept": self.intercept}
 
     def arrays(self) -> dict[str, npt.NDArray[np.float32]]:
         """Arrays by their name in the bundle."""
         return {"means": self.means, "scales": self.scales, "coefficients": self.coefficients}
 
 
-def fit_logistic(examples: Examples, seed: int) -> LogisticWeights | None:
+def fit_logistic(examples: Examples, sources: tuple[str, ...], seed: int) -> LogisticWeights | None:
     """Fit on differences of standardised inputs: a user's target against other candidates of the same user.
 
     A pair weighs what exchanging its two would change in the user's NDCG, under the order of the round before; the
@@ -46,6 +65,8 @@ def fit_logistic(examples: Examples, seed: int) -> LogisticWeights | None:
     """
     if int(examples.labels.sum()) < _MIN_POSITIVES:
         return None
+    # The sources' evidence stands in front; the rest of the inputs only trees can read.
+    examples = replace(examples, inputs=examples.inputs[:, : len(input_names(sources))])
     means, scales = _moments(examples.inputs)
     inputs = np.nan_to_num((examples.inputs - means) / scales, copy=False, nan=0.0)
     # The columns `rank` hold -log(1 + rank): this sums 1 / (1 + rank) over the sources that found the row.
@@ -60,7 +81,7 @@ def fit_logistic(examples: Examples, seed: int) -> LogisticWeights | None:
             model.fit(differences * signs[:, None], signs > 0, sample_weight=weights / weights.mean())
             coefficients = model.coef_[0].astype(np.float32)
             order_by = inputs @ coefficients
-    return LogisticWeights(means, scales, coefficients, 0.0)
+    return LogisticWeights(means, scales, coefficients, 0.0, sources, seed)
 
 
 def _moments(inputs: Scores) -> tuple[Scores, Scores]:

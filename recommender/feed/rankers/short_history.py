@@ -1,0 +1,43 @@
+"""Who came a minute ago: below the histories that a ranker learned on, one source's own order stands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender.bundle import Bundle
+from recommender.feed.rankers.single_source import SingleSourceRanker
+from recommender.feed.stages import Ranker
+from recommender.types import Candidates, FeedQuery, Scores
+
+
+class ShortHistoryRanker:
+    """Passes on to a learned ranker, but for histories of fewer distinct items than it has seen.
+
+    A ranker that learned on histories of a hundred items knows nothing of those of one: it would rank what is popular
+    where the one thing that is known of a person should lead. With no history at all nothing personal is retrieved,
+    and popularity's order stands.
+
+    Args:
+        learned: For everybody else.
+        bundle: Its manifest names the source and the least number of items under `ranker.short`.
+    """
+
+    def __init__(self, learned: Ranker, bundle: Bundle) -> None:
+        self.name = learned.name
+        self._learned = learned
+        self._below = int(bundle.manifest.ranker["short"]["below"])
+        self._short = SingleSourceRanker(bundle, str(bundle.manifest.ranker["short"]["source"]))
+        self._type_weights = bundle.type_weights
+
+    def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
+        """float32 [n], finite; comparable within one query."""
+        return self._of(query).score(query, candidates)
+
+    def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
+        """float32 [n, n_sources], those of the ranker that scored."""
+        return self._of(query).contributions(query, candidates)
+
+    def _of(self, query: FeedQuery) -> Ranker:
+        history = query.history
+        told = history.item_rows[self._type_weights[history.event_types] > 0]
+        return self._short if len(np.unique(told)) < self._below else self._learned

@@ -1,0 +1,186 @@
+"""What a history says of candidates: how often and when they were touched, and how their kind was."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from recommender.kernels.hashing import mix
+from recommender.types import DAY_MS, NO_TIME, Rows, Scores, Times
+
+_DAY = float(DAY_MS)
+
+
+@njit(nogil=True, cache=True)
+def fill_own_inputs(
+    rows: Rows,
+    history_rows: Rows,
+    history_types: npt.NDArray[np.uint8],
+    times_ms: Times,
+    groups: npt.NDArray[np.int8],
+    now_ms: int,
+    out: Scores,
+    first: int,
+) -> int:
+    """What the user did with each candidate itself: seven columns of `out`, from `first` on.
+
+    Counts by group (three columns, log1p), days since the newest event, mean days between events, the former over the
+    latter, and how many distinct items are newer (log1p but the quotient, which ends at 20). NaN where the user never
+    touched the candidate, or time does not tell.
+
+    Args:
+        rows: int32 [n], the candidates, unique.
+        history_rows: int32 [n_events], oldest first, with types and times.
+        groups: int8 [256], 0 to 2 by event type, -1 for types that say nothing.
+        now_ms: The moment to look back from.
+        out: float32 [n, n_inputs].
+        first: The first column to write.
+
+    Returns:
+        How many distinct items the history has.
+    """
+    n_slots = 16
+    while n_slots < 2 * (len(rows) + len(history_rows)):
+        n_slots *= 2
+    # Open addressing over candidates and history alike: the row in a slot, its candidate or -1.
+    slots = np.full(n_slots, -1, np.int32)
+    candidate = np.full(n_slots, -1, np.int32)
+    newest, oldest = np.full(n_slots, NO_TIME, np.int64), np.full(n_slots, NO_TIME, np.int64)
+    moments, seen = np.zeros(n_slots, np.int32), np.zeros(n_slots, np.bool_)
+    for place in range(len(rows)):
+        slot = np.int64(mix(np.uint64(rows[place])) & np.uint64(n_slots - 1))
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (n_slots - 1)
+        slots[slot], candidate[slot] = rows[place], place
+        for column in range(3):
+            out[place, first + column] = 0.0
+        for column in range(3, 7):
+            out[place, first + column] = np.nan
+    n_distinct = 0
+    for event in range(len(history_rows) - 1, -1, -1):
+        group = groups[history_types[event]]
+        if group < 0:
+            continue
+        row = history_rows[event]
+        slot = np.int64(mix(np.uint64(row)) & np.uint64(n_slots - 1))
+        while slots[slot] >= 0 and slots[slot] != row:
+            slot = (slot + 1) & (n_slots - 1)
+        slots[slot] = row
+        place = candidate[slot]
+        time_ms = times_ms[event]
+        if not seen[slot]:
+            seen[slot] = True
+            if place >= 0:
+                out[place, first + 6] = np.log1p(np.float32(n_distinct))
+            n_distinct += 1
+            newest[slot], oldest[slot], moments[slot] = time_ms, time_ms, 1
+        elif oldest[slot] - time_ms >= DAY_MS:
+            oldest[slot] = time_ms
+            moments[slot] += 1
+        if place >= 0:
+            out[place, first + group] += 1.0
+    for slot in range(n_slots):
+        place = candidate[slot]
+        if place < 0 or not seen[slot]:
+            continue
+        for column in range(3):
+            out[place, first + column] = np.log1p(out[place, first + column])
+        if newest[slot] == NO_TIME:
+            continue
+        days = max(now_ms - newest[slot], 0) / _DAY
+        out[place, first + 3] = np.log1p(days)
+        if moments[slot] > 1:
+            gap = (newest[slot] - oldest[slot]) / _DAY / (moments[slot] - 1)
+            out[place, first + 4] = np.log1p(gap)
+            out[place, first + 5] = min(days / gap, 20.0)
+    return n_distinct
+
+
+@njit(nogil=True, cache=True)
+def fill_shares(
+    codes_of: Rows,
+    n_codes: int,
+    rows: Rows,
+    history_rows: Rows,
+    weights: Scores,
+    out: Scores,
+    column: int,
+) -> None:
+    """The weighted share of a history that has the candidate's code; NaN where the candidate has none.
+
+    Args:
+        codes_of: int32 [n_items], -1 unknown.
+        n_codes: Codes there are.
+        rows: int32 [n], the candidates.
+        history_rows: int32 [n_events].
+        weights: float32 [n_events], >= 0.
+        out: float32 [n, n_inputs]; `column` of it is written.
+    """
+    totals = np.zeros(n_codes, np.float32)
+    whole = np.float32(0.0)
+    for event in range(len(history_rows)):
+        code = codes_of[history_rows[event]]
+        if code >= 0:
+            totals[code] += weights[event]
+            whole += weights[event]
+    for place in range(len(rows)):
+        code = codes_of[rows[place]]
+        if code < 0:
+            out[place, column] = np.nan
+        else:
+            out[place, column] = totals[code] / whole if whole > 0.0 else np.float32(0.0)
+
+
+@njit(nogil=True, cache=True)
+def fill_days_since(
+    codes_of: Rows,
+    n_codes: int,
+    rows: Rows,
+    history_rows: Rows,
+    times_ms: Times,
+    weights: Scores,
+    now_ms: int,
+    out: Scores,
+    column: int,
+) -> None:
+    """log1p of the days since the newest event on the candidate's code; NaN where there was none, or without times.
+
+    Args: as for `fill_shares`; events that weigh nothing are passed over.
+    """
+    newest = np.full(n_codes, NO_TIME, np.int64)
+    for event in range(len(history_rows)):
+        code = codes_of[history_rows[event]]
+        if code >= 0 and weights[event] > 0.0 and times_ms[event] > newest[code]:
+            newest[code] = times_ms[event]
+    for place in range(len(rows)):
+        code = codes_of[rows[place]]
+        if code < 0 or newest[code] == NO_TIME:
+            out[place, column] = np.nan
+        else:
+            out[place, column] = np.log1p(max(now_ms - newest[code], 0) / _DAY)
+
+
+@njit(nogil=True, cache=True)
+def event_weights_of(
+    history_types: npt.NDArray[np.uint8],
+    times_ms: Times,
+    groups: npt.NDArray[np.int8],
+    now_ms: int,
+    half_life_days: float,
+    half_life_events: float,
+) -> Scores:
+    """float32 [n_events]: 1 for an event of a group, halved by age and by how many events came since; else 0."""
+    weights = np.zeros(len(history_types), np.float32)
+    n_newer = 0
+    for event in range(len(history_types) - 1, -1, -1):
+        if groups[history_types[event]] < 0:
+            continue
+        weight = 1.0
+        if half_life_days > 0.0 and times_ms[event] != NO_TIME:
+            weight *= 2.0 ** (-max(now_ms - times_ms[event], 0) / _DAY / half_life_days)
+        if half_life_events > 0.0:
+            weight *= 2.0 ** (-n_newer / half_life_events)
+        weights[event] = weight
+        n_newer += 1
+    return weights
