@@ -160,10 +160,10 @@ class TrainSettings(_Section):
     target: str = Field("purchase", description="Event type that the ranker learns to foresee.")
     sources: tuple[str, ...] = Field(
         (
-            *("cooccurrence", "als", "gfcf", "ease", "own_frequency", "content"),
+            *("cooccurrence", "als", "gfcf", "own_frequency", "content"),
             *("popularity_recent", "popularity_category"),
         ),
-        description="Retrieval models to fit and serve.",
+        description="Retrieval models to fit and serve; `ease` is one more.",
     )
     window: Seconds = Field(1_209_600.0, description="Length of the ranker's and the choice's windows (14 days).")
     teaching_windows: int = Field(

@@ -154,11 +154,6 @@ class History:
     def __len__(self) -> int:
         return len(self.item_rows)
 
-    def newest(self, limit: int) -> History:
-        """The last `limit` events, all where there are no more."""
-        start = max(len(self) - limit, 0)
-        return History(self.item_rows[start:], self.event_types[start:], self.times_ms[start:])
-
     @classmethod
     def empty(cls) -> History:
         """A history without events."""

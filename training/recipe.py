@@ -29,7 +29,7 @@ from training.stages import content_key
 
 #: The settings that change a bundle.
 DECIDING = ("train", "bundle", "feed.mode", "feed.discover_days", "feed.source_limit")
-_LIBRARIES = ("numpy", "numba", "faiss-cpu", "implicit", "scipy", "scikit-learn", "duckdb")
+_LIBRARIES = ("numpy", "numba", "faiss-cpu", "implicit", "scipy", "scikit-learn", "catboost", "duckdb")
 
 
 @dataclass(frozen=True)

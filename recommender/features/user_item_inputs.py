@@ -17,9 +17,7 @@ _WANTING: Final = frozenset({"favorite", "like", "cart", "join_group"})
 _HAVING: Final = frozenset({"purchase"})
 
 CROSS_INPUTS: Final = ("sources", "fusion")
-OWN_INPUTS: Final = (
-    *("own_looked", "own_wanted", "own_had", "own_days", "own_gap", "own_overdue", "own_newer"),
-)
+OWN_INPUTS: Final = (*("own_looked", "own_wanted", "own_had", "own_days", "own_gap", "own_overdue", "own_newer"),)
 KIND_INPUTS: Final = (
     *("category_share", "category_lately", "category_lift", "category_days"),
     *("parent_share", "parent_lately", "brand_share", "brand_lately", "seller_share", "price", "price_gap"),

@@ -13,6 +13,29 @@ _DAY = float(DAY_MS)
 
 
 @njit(nogil=True, cache=True)
+def _slot_of(row: int, slots: Rows) -> int:
+    """The slot that holds the row, or the free one where it belongs."""
+    last = np.uint64(len(slots) - 1)
+    slot = mix(np.uint64(row)) & last
+    while slots[slot] >= 0 and slots[slot] != row:
+        slot = (slot + np.uint64(1)) & last
+    return np.int64(slot)
+
+
+@njit(nogil=True, cache=True)
+def _seats(rows: Rows, n_more: int) -> tuple[Rows, Rows]:
+    """Open addressing over the candidates and as many rows more: the row in a slot, and its candidate; -1 for none."""
+    n_slots = 16
+    while n_slots < 2 * (len(rows) + n_more):
+        n_slots *= 2
+    slots, candidate = np.full(n_slots, -1, np.int32), np.full(n_slots, -1, np.int32)
+    for place in range(len(rows)):
+        slot = _slot_of(rows[place], slots)
+        slots[slot], candidate[slot] = rows[place], place
+    return slots, candidate
+
+
+@njit(nogil=True, cache=True)
 def fill_own_inputs(
     rows: Rows,
     history_rows: Rows,
@@ -40,32 +63,19 @@ def fill_own_inputs(
     Returns:
         How many distinct items the history has.
     """
-    n_slots = 16
-    while n_slots < 2 * (len(rows) + len(history_rows)):
-        n_slots *= 2
-    # Open addressing over candidates and history alike: the row in a slot, its candidate or -1.
-    slots = np.full(n_slots, -1, np.int32)
-    candidate = np.full(n_slots, -1, np.int32)
+    slots, candidate = _seats(rows, len(history_rows))
+    n_slots = len(slots)
+    out[:, first : first + 3] = 0.0
+    out[:, first + 3 : first + 7] = np.nan
     newest, oldest = np.full(n_slots, NO_TIME, np.int64), np.full(n_slots, NO_TIME, np.int64)
     moments, seen = np.zeros(n_slots, np.int32), np.zeros(n_slots, np.bool_)
-    for place in range(len(rows)):
-        slot = np.int64(mix(np.uint64(rows[place])) & np.uint64(n_slots - 1))
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (n_slots - 1)
-        slots[slot], candidate[slot] = rows[place], place
-        for column in range(3):
-            out[place, first + column] = 0.0
-        for column in range(3, 7):
-            out[place, first + column] = np.nan
     n_distinct = 0
     for event in range(len(history_rows) - 1, -1, -1):
         group = groups[history_types[event]]
         if group < 0:
             continue
         row = history_rows[event]
-        slot = np.int64(mix(np.uint64(row)) & np.uint64(n_slots - 1))
-        while slots[slot] >= 0 and slots[slot] != row:
-            slot = (slot + 1) & (n_slots - 1)
+        slot = _slot_of(row, slots)
         slots[slot] = row
         place = candidate[slot]
         time_ms = times_ms[event]
@@ -81,20 +91,24 @@ def fill_own_inputs(
         if place >= 0:
             out[place, first + group] += 1.0
     for slot in range(n_slots):
-        place = candidate[slot]
-        if place < 0 or not seen[slot]:
-            continue
-        for column in range(3):
-            out[place, first + column] = np.log1p(out[place, first + column])
-        if newest[slot] == NO_TIME:
-            continue
-        days = max(now_ms - newest[slot], 0) / _DAY
-        out[place, first + 3] = np.log1p(days)
-        if moments[slot] > 1:
-            gap = (newest[slot] - oldest[slot]) / _DAY / (moments[slot] - 1)
-            out[place, first + 4] = np.log1p(gap)
-            out[place, first + 5] = min(days / gap, 20.0)
+        if candidate[slot] >= 0 and seen[slot]:
+            _finish_own(out[candidate[slot], first : first + 7], newest[slot], oldest[slot], moments[slot], now_ms)
     return n_distinct
+
+
+@njit(nogil=True, cache=True)
+def _finish_own(own: Scores, newest_ms: int, oldest_ms: int, moments: int, now_ms: int) -> None:
+    """Take the logarithm of one candidate's counts, and write what its times say."""
+    for column in range(3):
+        own[column] = np.log1p(own[column])
+    if newest_ms == NO_TIME:
+        return
+    days = max(now_ms - newest_ms, 0) / _DAY
+    own[3] = np.log1p(days)
+    if moments > 1:
+        gap = (newest_ms - oldest_ms) / _DAY / (moments - 1)
+        own[4] = np.log1p(gap)
+        own[5] = min(days / gap, 20.0)
 
 
 @njit(nogil=True, cache=True)

@@ -17,9 +17,9 @@ GROUPS = np.full(256, -1, np.int8)
 GROUPS[:3] = [0, 1, 2]
 CODES = np.array([0, 0, 1, 1, 2, 2, -1, -1, 3, 3, 3, 3], np.int32)
 
-events = st.lists(
-    st.tuples(st.integers(0, N_ITEMS - 1), st.integers(0, 3), st.integers(0, 400 * 24)), max_size=30
-).map(lambda rows: sorted(rows, key=lambda row: -row[2]))
+events = st.lists(st.tuples(st.integers(0, N_ITEMS - 1), st.integers(0, 3), st.integers(0, 400 * 24)), max_size=30).map(
+    lambda rows: sorted(rows, key=lambda row: -row[2])
+)
 candidates = st.lists(st.integers(0, N_ITEMS - 1), unique=True, max_size=N_ITEMS)
 
 

@@ -26,7 +26,10 @@ from training.models.shapes import UNTIMED_COOCCURRENCE_SHAPES, CooccurrenceShap
 from training.nightly import NightlyJob, train
 from training.progress import SilentProgress
 
-NAMES = ("popularity_recent", "cooccurrence", "als", "own_frequency", "content", "popularity_category")
+NAMES = (
+    *("popularity_recent", "cooccurrence", "als", "gfcf", "own_frequency", "content", "ease"),
+    "popularity_category",
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 @pytest.fixture(scope="module")
 def models(dataset: Dataset) -> dict[str, RetrievalModel]:
-    made = make_models(dataset, small_settings(), default_recencies(timed=True), Shapes())
+    settings = small_settings(sources=NAMES)
+    made = make_models(dataset, settings, default_recencies(timed=True), Shapes())
     for model in made:
         model.fit(dataset)
     return {model.name: model for model in made}
@@ -76,7 +80,7 @@ class TestEveryModel:
     def test_fits_the_same_twice(self, name: str, models: dict[str, RetrievalModel], dataset: Dataset) -> None:
         again = {
             model.name: model
-            for model in make_models(dataset, small_settings(), default_recencies(timed=True), Shapes())
+            for model in make_models(dataset, small_settings(sources=NAMES), default_recencies(timed=True), Shapes())
         }
         if name == "popularity_category":
             again["popularity_recent"].fit(dataset)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -32,15 +34,15 @@ rows_of_log = st.lists(
 def cut(scheme: Scheme, rows: list[Row]) -> tuple[list[Fold], object]:
     table = table_of(rows)
     keep = np.ones(len(table), np.bool_)
-    return folds(scheme, table, keep, build(table), PURCHASE, 14 * DAY_MS, 7), table
+    return folds(scheme, table, keep, build(table), PURCHASE, 14 * DAY_MS, 7, teaching_windows=3), table
 
 
 @given(rows_of_log)
 def test_windows_fit_on_what_lies_before_and_target_what_comes_after(
     rows: list[Row],
 ) -> None:
-    (teach, choose), table = cut("windows", rows)
-    for fold in (teach, choose):
+    cuts, table = cut("windows", rows)
+    for fold in cuts:
         assert (table.times_ms[fold.keep] < fold.now_ms).all()  # type: ignore[attr-defined]
         later = {
             (u, i)
@@ -48,7 +50,20 @@ def test_windows_fit_on_what_lies_before_and_target_what_comes_after(
             if t >= fold.now_ms and kind == PURCHASE and u >= 0
         }
         assert set(zip(fold.users.tolist(), fold.items.tolist(), strict=True)) <= later
-    assert (choose.keep | ~teach.keep).all()
+    assert [fold.name for fold in cuts] == ["choose", "teach", "teach 2", "teach 3"][: len(cuts)]
+    for newer, older in pairwise(cuts):
+        assert (newer.keep | ~older.keep).all()
+        assert older.now_ms is not None
+        assert newer.now_ms is not None
+        assert older.now_ms < newer.now_ms
+
+
+def test_windows_that_teach_leave_two_thirds_of_the_log_before_them() -> None:
+    rows: list[Row] = [("a", "", "i", "purchase", T0 + day * DAY_MS) for day in range(181)]
+    cuts, _ = cut("windows", rows)
+    assert len(cuts) == 4
+    short, _ = cut("windows", rows[:61])
+    assert len(short) == 2
 
 
 @given(rows_of_log, st.sampled_from(["last", "random"]))

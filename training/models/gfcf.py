@@ -55,4 +55,3 @@ class GfcfModel(ListedModel):
     def parameters(self) -> dict[str, Any]:
         """Recency and shape."""
         return {**super().parameters(), **asdict(self.shape)}
-

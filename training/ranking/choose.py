@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.stages import Ranker, Source
-from recommender.types import Rows
+from recommender.types import History, Rows
 from training.models.protocol import RetrievalModel
 from training.ranking.replay import Replay
 
@@ -59,13 +59,20 @@ def ranker_ndcg(
     """
     found: dict[str, list[float]] = {name: [] for name in rankers}
     for case in replay.cases(max_users):
-        query = case.query if newest_events is None else case.query.with_history(case.query.history.newest(newest_events))
+        query = case.query
+        if newest_events is not None:
+            query = query.with_history(_newest(query.history, newest_events))
         candidates = pipeline.candidates(query)
         for name, ranker in rankers.items():
             scores = ranker.score(query, candidates)
             order, _ = pipeline.reranker.order(query, candidates, scores, _K)
             found[name].append(ndcg_of(candidates.rows[order], case.targets))
     return {name: np.array(values) for name, values in found.items()}
+
+
+def _newest(history: History, limit: int) -> History:
+    last = slice(max(len(history) - limit, 0), None)
+    return History(history.item_rows[last], history.event_types[last], history.times_ms[last])
 
 
 def best_of(options: Sequence[T], score: Callable[[T], float]) -> tuple[T, dict[int, float]]:

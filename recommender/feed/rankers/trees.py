@@ -70,7 +70,9 @@ class TreeRanker:
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n], finite log-odds."""
         columns = np.ascontiguousarray(self._inputs.of(query, candidates).T)
-        scores: Scores = score_trees(columns, self._features, self._borders, self._leaves, self._bias).astype(np.float32)
+        scores: Scores = score_trees(columns, self._features, self._borders, self._leaves, self._bias).astype(
+            np.float32
+        )
         return scores
 
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:

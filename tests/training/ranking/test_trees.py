@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from catboost import CatBoostClassifier
 
@@ -28,7 +29,7 @@ def examples(n_users: int = 150, seed: int = 0) -> Examples:
     return Examples(inputs, labels, np.arange(0, len(labels) + 1, 20), 0.5)
 
 
-def scores_of(trees: FittedTrees, inputs: Scores) -> Scores:
+def scores_of(trees: FittedTrees, inputs: Scores) -> npt.NDArray[np.float64]:
     columns = np.ascontiguousarray(inputs.T)
     return score_trees(columns, trees.features, trees.borders, trees.leaves, trees.bias)
 

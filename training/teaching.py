@@ -1,0 +1,180 @@
+"""Teaching rankers on fitted folds, and choosing on the newest of them what serves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from recommender.bundle import Bundle, Manifest, open_bundle
+from recommender.feed.rankers.single_source import SingleSourceRanker
+from recommender.feed.rankers.trees import TreeInputs
+from recommender.feed.stages import Ranker
+from recommender.wiring import build_pipeline, build_ranker
+from training.progress import Progress
+from training.publish import finish_bundle
+from training.ranking.choose import ranker_ndcg
+from training.ranking.examples import Examples, build_examples, joined, shortest_history
+from training.ranking.learned import LearnedRanker, fit_rankers
+from training.ranking.replay import Replay
+from training.recipe import Recipe, manifest_of
+from training.tuning import tune_recencies
+
+#: The ranker of bundles whose ranking is still to be decided.
+UNDECIDED: Final[Mapping[str, Any]] = {
+    "ranker": {"name": "single_source", "source": "popularity_recent"},
+    "recencies": {},
+}
+_CHOOSING_USERS: Final = 2_000
+#: Sources that can speak for a single event, and how many events a short history is tried with.
+_PERSONAL: Final = ("cooccurrence", "gfcf", "als", "ease")
+_SHORT_EVENTS: Final = 2
+
+
+@dataclass(frozen=True)
+class FittedFold:
+    """A fold's users, and the parts of a bundle whose sources were fitted on what they are known by."""
+
+    replay: Replay
+    parts: Path
+
+    def finish(
+        self, recipe: Recipe, folder: Path, decided: Mapping[str, Any], ranker: LearnedRanker | None = None
+    ) -> Manifest:
+        """Write the complete bundle."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        if ranker is not None:
+            arrays, decided = ranker.arrays(), {**decided, "ranker": ranker.parameters()}
+        return finish_bundle(
+            self.parts, folder, manifest_of(recipe, self.replay.dataset, parameters_of(self.parts), decided), arrays
+        )
+
+    def open(
+        self, recipe: Recipe, folder: Path, decided: Mapping[str, Any], ranker: LearnedRanker | None = None
+    ) -> Bundle:
+        """Write the complete bundle, and open it as the server would."""
+        self.finish(recipe, folder, decided, ranker)
+        return open_bundle(folder, verify=False)
+
+
+def parameters_of(parts: Path) -> dict[str, dict[str, Any]]:
+    """What the manifest says of the fitted sources, by name."""
+    return dict(json.loads((parts.parent / "sources.json").read_text(encoding="utf-8")))
+
+
+def teach_and_choose(
+    recipe: Recipe, teaches: Sequence[FittedFold], choose: FittedFold, work: Path, place: Path, progress: Progress
+) -> None:
+    """Decide recencies and ranker, and leave `decided.json` and the ranker's arrays in a folder.
+
+    Recencies are tuned on the newest teaching fold; rankers learn on all of them, stop by the choosing fold and are
+    compared there. The one that serves then learns once more, as long, on the choosing fold's examples too; the one
+    that has never seen them stays beside it, for the gate.
+
+    Args:
+        recipe: Input and settings.
+        teaches: The folds that teach, the newest first.
+        choose: The newest fold.
+        work: Where bundles are written on the way.
+        place: Gets `decided.json`, and `twin/` and `all/` where a learned ranker serves.
+        progress: Told of every stage.
+    """
+    bundle = teaches[0].open(recipe, work / "teach", UNDECIDED)
+    recencies = tune_recencies(bundle, recipe, teaches[0].replay, progress)
+    tuned = {**UNDECIDED, "recencies": recencies}
+    parts = [_examples(recipe, fold, fold.open(recipe, work / "teach", tuned), progress) for fold in teaches]
+    bundle = choose.open(recipe, work / "choose", tuned)
+    newest = _examples(recipe, choose, bundle, progress)
+    examples, sources = joined(parts), tuple(bundle.manifest.sources)
+    with progress.stage("rank", None):
+        learned = fit_rankers(examples, newest, sources, recipe.settings.train)
+    decided: dict[str, Any] = {"recencies": recencies, "teach": _told(examples, learned)}
+    decided |= _choice(recipe, choose, work / "choose", tuned, learned, shortest_history(examples, sources), progress)
+    for ranker in learned:
+        if ranker.name == decided["ranker"]["name"]:
+            _keep(ranker, place / "twin")
+            with progress.stage("rank all", None):
+                _keep(ranker.again(joined([*parts, newest])), place / "all")
+    (place / "decided.json").write_text(json.dumps(decided, sort_keys=True), encoding="utf-8")
+
+
+def kept_ranker(place: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """What `teach_and_choose` left of a ranker: what it changes in `decided`, and its arrays; nothing of nothing."""
+    if not place.is_dir():
+        return {}, {}
+    parameters = json.loads((place / "parameters.json").read_text(encoding="utf-8"))
+    arrays = {path.stem: np.load(path, allow_pickle=False) for path in sorted(place.glob("*.npy"))}
+    return {"ranker": parameters}, arrays
+
+
+def _keep(ranker: LearnedRanker, place: Path) -> None:
+    place.mkdir()
+    for name, values in ranker.arrays().items():
+        np.save(place / f"{name}.npy", values)
+    (place / "parameters.json").write_text(json.dumps(ranker.parameters(), sort_keys=True), encoding="utf-8")
+
+
+def _examples(recipe: Recipe, fold: FittedFold, bundle: Bundle, progress: Progress) -> Examples:
+    train = recipe.settings.train
+    with progress.stage("examples", min(len(fold.replay), train.max_example_users)) as stage:
+        return build_examples(
+            build_pipeline(bundle, recipe.settings),
+            fold.replay,
+            TreeInputs(bundle).of,
+            max_users=train.max_example_users,
+            advance=stage.advance,
+        )
+
+
+def _told(examples: Examples, learned: Sequence[LearnedRanker]) -> dict[str, Any]:
+    return {
+        "users": len(examples.offsets) - 1,
+        "examples": len(examples.labels),
+        "targets": int(examples.labels.sum()),
+        "candidate_recall": examples.candidate_recall,
+        **{f"importance.{ranker.name}": ranker.importance for ranker in learned if ranker.importance},
+    }
+
+
+def _choice(
+    recipe: Recipe,
+    fold: FittedFold,
+    work: Path,
+    tuned: Mapping[str, Any],
+    learned: Sequence[LearnedRanker],
+    shortest: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Learned rankers and single sources on the choosing fold: the best of the learned serves unless it loses.
+
+    It has seen histories of `shortest` items; what ranks shorter ones is chosen on histories cut to their last events.
+    """
+    bundle = fold.open(recipe, work, tuned)
+    rankers: dict[str, Ranker] = {name: SingleSourceRanker(bundle, name) for name in bundle.manifest.sources}
+    for ranker in learned:
+        rankers[ranker.name] = build_ranker(fold.open(recipe, work, tuned, ranker))
+    pipeline = build_pipeline(bundle, recipe.settings)
+    with progress.stage("choose", None):
+        found = _means(ranker_ndcg(pipeline, rankers, fold.replay, _CHOOSING_USERS))
+    best = max(bundle.manifest.sources, key=lambda name: found[name])
+    told: dict[str, Any] = {"users": min(len(fold.replay), _CHOOSING_USERS), "ndcg@20": found}
+    strongest = max(learned, key=lambda ranker: found[ranker.name], default=None)
+    if strongest is None or found[strongest.name] < found[best]:
+        return {"ranker": {"name": "single_source", "source": best}, "choose": told}
+    decided: dict[str, Any] = {"ranker": strongest.parameters(), "choose": told}
+    personal = {name: rankers[name] for name in _PERSONAL if name in rankers}
+    if personal and shortest > 1:
+        with progress.stage("choose for short histories", None):
+            short = _means(ranker_ndcg(pipeline, personal, fold.replay, _CHOOSING_USERS, newest_events=_SHORT_EVENTS))
+        told["short ndcg@20"] = short
+        decided["short"] = {"source": max(short, key=lambda name: short[name]), "below": shortest}
+    return decided
+
+
+def _means(per_user: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, float]:
+    return {name: float(values.mean()) if len(values) else 0.0 for name, values in per_user.items()}
