@@ -185,6 +185,7 @@ class TrainSettings(_Section):
     popularity_half_life: Seconds = Field(604_800.0, description="Decay of recent popularity (7 days).")
     content_dim: int = Field(64, ge=2, le=512, description="Length of the content vectors.")
     max_example_users: int = Field(3_000, ge=10, description="Users that a ranker's window is sampled down to.")
+    most_trees: int = Field(500, ge=1, le=5_000, description="Trees of the ranker at most; validation stops sooner.")
     gate: bool = Field(True, description="Compare with the live bundle before promotion.")
 
     def weight_of(self, event_type: str) -> float:

@@ -32,7 +32,7 @@ UNDECIDED: Final[Mapping[str, Any]] = {
 }
 _CHOOSING_USERS: Final = 2_000
 #: Sources that can speak for a single event, and how many events a short history is tried with.
-_PERSONAL: Final = ("cooccurrence", "gfcf", "als", "ease")
+_PERSONAL: Final[tuple[str, ...]] = ("cooccurrence", "gfcf", "als", "ease")
 _SHORT_EVENTS: Final = 2
 
 

@@ -13,7 +13,7 @@ _DAY = float(DAY_MS)
 
 
 @njit(nogil=True, cache=True)
-def _slot_of(row: int, slots: Rows) -> int:
+def _slot_of(row: int, slots: Rows) -> np.int64:
     """The slot that holds the row, or the free one where it belongs."""
     last = np.uint64(len(slots) - 1)
     slot = mix(np.uint64(row)) & last
@@ -90,9 +90,9 @@ def fill_own_inputs(
             moments[slot] += 1
         if place >= 0:
             out[place, first + group] += 1.0
-    for slot in range(n_slots):
-        if candidate[slot] >= 0 and seen[slot]:
-            _finish_own(out[candidate[slot], first : first + 7], newest[slot], oldest[slot], moments[slot], now_ms)
+    for at in range(n_slots):
+        if candidate[at] >= 0 and seen[at]:
+            _finish_own(out[candidate[at], first : first + 7], newest[at], oldest[at], moments[at], now_ms)
     return n_distinct
 
 

@@ -48,8 +48,8 @@ def fit_rankers(
         examples: To learn from.
         newest: To stop by.
         sources: Of the inputs, in order.
-        train: Seed and threads.
+        train: Seed, threads and size.
     """
     logistic = fit_logistic(examples, sources, train.seed)
-    trees = fit_trees(examples, newest, sources, train.seed, train.threads)
+    trees = fit_trees(examples, newest, sources, train.seed, train.threads, train.most_trees)
     return [ranker for ranker in (logistic, trees) if ranker is not None]

@@ -22,7 +22,6 @@ _MIN_POSITIVES: Final = 300
 _OTHERS: Final = 100
 _DEPTH: Final = 6
 _RATE: Final = 0.06
-_MOST_TREES: Final = 500
 _PATIENCE: Final = 50
 
 
@@ -70,7 +69,7 @@ class FittedTrees:
 
 
 def fit_trees(
-    examples: Examples, newest: Examples, sources: tuple[str, ...], seed: int, threads: int
+    examples: Examples, newest: Examples, sources: tuple[str, ...], seed: int, threads: int, most_trees: int = 500
 ) -> FittedTrees | None:
     """As many trees as do best on the newest examples.
 
@@ -82,7 +81,7 @@ def fit_trees(
     if int(examples.labels.sum()) < _MIN_POSITIVES or not newest.labels.any():
         return None
     names = input_names(sources) + USER_ITEM_INPUTS
-    model = _model(_MOST_TREES, seed, threads)
+    model = _model(most_trees, seed, threads)
     model.fit(_pool(examples, names, seed), eval_set=_pool(newest, names, seed), early_stopping_rounds=_PATIENCE)
     return exported(model, names, sources, (seed, threads))
 
