@@ -80,7 +80,9 @@ def test_where_nothing_says_what_items_are_they_are_varied_by_who_turns_to_them(
 
 def test_a_component_that_this_build_lacks_is_named(tmp_path: Path) -> None:
     foreign = write_tiny_bundle(tmp_path / "a", sources={**SOURCES, "crystal_ball": {}})
-    with pytest.raises(BundleError, match="names the source 'crystal_ball', this build has cooccurrence, als"):
+    with pytest.raises(
+        BundleError, match="names the source 'crystal_ball', this build has cooccurrence, gfcf, ease, als"
+    ):
         build_pipeline(foreign, Settings())
     foreign = write_tiny_bundle(tmp_path / "b", ranker={"name": "oracle"})
     with pytest.raises(BundleError, match="names the ranker 'oracle'"):

@@ -21,6 +21,7 @@ from training.trial import TrialRequest, evaluate
 KEYS = {
     "windowshop", "random", "popularity", "popularity_recent", "own_frequency", "als", "cooccurrence", "content",
     "popularity_category",
+    "gfcf",
 }  # fmt: skip
 
 
