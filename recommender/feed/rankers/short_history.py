@@ -33,6 +33,10 @@ class ShortHistoryRanker:
         """float32 [n], finite; comparable within one query."""
         return self._of(query).score(query, candidates)
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        """Names and values of what the ranker that scored has seen."""
+        return self._of(query).inputs(query, candidates)
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources], those of the ranker that scored."""
         return self._of(query).contributions(query, candidates)

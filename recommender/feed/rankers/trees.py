@@ -6,7 +6,7 @@ import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.errors import BundleError
-from recommender.features.ranker_inputs import SOURCE_INPUTS, input_names, ranker_inputs
+from recommender.features.ranker_inputs import input_names, ranker_inputs
 from recommender.features.user_item_inputs import USER_ITEM_INPUTS, ItemColumns, event_groups, user_item_inputs
 from recommender.kernels.trees import score_trees
 from recommender.types import Candidates, FeedQuery, Scores
@@ -75,6 +75,10 @@ class TreeRanker:
         )
         return scores
 
+    def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
+        """Names and values of the inputs, float32 [n, n_inputs], as training saw them; NaN where missing."""
+        return self._inputs.names, self._inputs.of(query, candidates)
+
     def contributions(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n, n_sources]: the weight that the trees give a source, less the deeper it had the row.
 
@@ -84,7 +88,3 @@ class TreeRanker:
         ranks = candidates.source_ranks
         voices = self._voices / np.log2(2.0 + np.maximum(ranks, 0))
         return np.where(ranks >= 0, voices, np.float32(-np.inf)).astype(np.float32)
-
-
-#: Columns of each source at the front of the inputs.
-WIDTH = len(SOURCE_INPUTS)

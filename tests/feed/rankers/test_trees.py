@@ -42,6 +42,8 @@ def some_candidates(n: int = 6) -> Candidates:
 
 
 class TestTreeRanker(RankerContract):
+    all_is_known = False
+
     @pytest.fixture
     def ranker(self, grown: Bundle) -> TreeRanker:
         return TreeRanker(grown)
