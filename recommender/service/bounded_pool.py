@@ -13,7 +13,7 @@ from typing import Any, Final
 #: Weight of one request in the moving averages.
 _WEIGHT: Final = 0.02
 #: Share of a deadline that may go by in the queue.
-_PATIENCE: Final = 0.5
+_PATIENCE: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class BoundedPool(ThreadPoolExecutor):
 
     @property
     def full(self) -> bool:
-        """Whether another request would find no place, or wait for more than half of what clients give.
+        """Whether another request would find no place, or wait for more than three tenths of what clients give.
 
         As many as there are threads may always wait, so that none of these stands idle between two requests.
         """
