@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from recommender.api.v1 import feed_pb2
 from recommender.bundle import Bundle
@@ -18,6 +18,9 @@ from recommender.state.sqlite import SqliteState, open_state
 from recommender.types import Event
 from recommender.wiring import build_feed
 from tests.worlds import NOW_MS
+
+#: Kernels may have to be compiled under way: unless a test is about time, there is enough of it.
+UNHURRIED: Final[dict[str, Any]] = {"deadline_ms": 600_000}
 
 
 @dataclass
@@ -49,6 +52,7 @@ class Shop:
     @classmethod
     def open(cls, bundle: Bundle, folder: Path, **feed: Any) -> Shop:
         """A shop with an empty state; `feed` are settings of the feed."""
+        feed = UNHURRIED | feed
         # Nothing here outlives a power cut, so nothing needs to wait for the disk.
         clock, settings = Clock(), Settings(feed=FeedSettings(**feed), state=StateSettings(durability="process"))
         state = open_state(folder, settings.state, clock=clock)
@@ -58,7 +62,7 @@ class Shop:
         """Serve another bundle or other settings on the same state."""
         self.bundle = bundle
         if feed:
-            self.settings = self.settings.model_copy(update={"feed": FeedSettings(**feed)})
+            self.settings = self.settings.model_copy(update={"feed": FeedSettings(**UNHURRIED | feed)})
         self.feed = build_feed(bundle, self.state, self.settings, self.clock, self.state.signing_keys())
 
     def record(self, item_id: str, event_type: str = "view", user_id: str = "", session_id: str = "") -> None:
