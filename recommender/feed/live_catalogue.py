@@ -24,8 +24,6 @@ LIVE_COLUMNS: Final = np.dtype(
         ("seller", np.int32),
         ("available", np.bool_),
         ("expires", np.int64),
-        ("card", np.object_),
-        ("item_id", np.object_),
     ]
 )
 
@@ -37,6 +35,7 @@ class LiveMoment:
     Args:
         slots: int32 [n_rows], the place of each row's live item, -1 where the bundle's own holds.
         columns: `LIVE_COLUMNS` [n_live].
+        ids: Object array of str [n_live]; `cards` of bytes, their static bytes.
         taken_items: bool [n_rows], taken down by their id.
         taken_sellers: bool [n_sellers + 1], by code; the last, for items without a seller, is False.
         category_parents: int32 [n_categories + 1], the bundle's first; the last is -1.
@@ -47,6 +46,8 @@ class LiveMoment:
 
     slots: Rows
     columns: npt.NDArray[Any]
+    ids: npt.NDArray[np.object_]
+    cards: npt.NDArray[np.object_]
     taken_items: Mask
     taken_sellers: Mask
     category_parents: Rows
@@ -129,11 +130,11 @@ class LiveCatalogue(Catalogue):
 
     def item_ids(self, rows: Rows) -> list[str]:
         """The ids of rows, in order."""
-        return self._texts("item_id", rows, super().item_ids)
+        return self._texts(self.moment.ids, rows, super().item_ids)
 
     def cards(self, rows: Rows) -> list[bytes]:
         """The static bytes of rows' cards, in order."""
-        return self._texts("card", rows, super().cards)
+        return self._texts(self.moment.cards, rows, super().cards)
 
     def item(self, row: int) -> Item:
         """All that is known of an item."""
@@ -154,13 +155,13 @@ class LiveCatalogue(Catalogue):
         base = self.bundle.array(f"items/{name}")
         return OverlaidColumn(base, self.moment.columns[name], self.moment.slots)
 
-    def _texts(self, name: str, rows: Rows, of_base: Callable[[Rows], list[Any]]) -> list[Any]:
+    def _texts(self, live: npt.NDArray[np.object_], rows: Rows, of_base: Callable[[Rows], list[Any]]) -> list[Any]:
         slots = self.moment.slots[rows]
         is_live = slots >= 0
         if not is_live.any():
             return of_base(rows)
         found = np.empty(len(rows), np.object_)
-        found[is_live] = self.moment.columns[name][slots[is_live]]
+        found[is_live] = live[slots[is_live]]
         kept = np.flatnonzero(~is_live)
         found[kept] = np.array(of_base(rows[kept]), np.object_)
         result: list[Any] = found.tolist()

@@ -30,6 +30,7 @@ from tests.worlds import write_tiny_models
 ITEM = "item-iron-pan"
 LIMIT_SECONDS = 1.0
 _BATCH = 500
+_WRITERS = 8
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Watcher:
     client: Client
     stop: threading.Event
     asked: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
     shown: list[bool] = field(default_factory=list)
 
     def run(self) -> None:
@@ -48,22 +50,24 @@ class Watcher:
             asked = time.monotonic()
             page = self.client.page("ada", page_size=100, filter=wanted)
             self.asked.append(asked)
+            self.answered.append(time.monotonic())
             self.shown.append(any(card.item_id == ITEM for card in page.cards))
 
 
-def write_events(client: Client, per_second: int, stop: threading.Event) -> None:
-    """So many events a second, one a call."""
-    begun, number = time.monotonic(), 0
+def write_events(client: Client, per_second: float, stop: threading.Event, rates: list[float]) -> None:
+    """So many events a second, one a call; the rate that came about is added."""
+    begun, number, name = time.monotonic(), 0, threading.get_ident()
     while not stop.is_set():
-        event = events_pb2.Event(event_id=f"e-{number}", user_id=f"u-{number % 997}", item_id=ITEM, event_type="view")
+        event = events_pb2.Event(event_id=f"e-{name}-{number}", user_id=f"u-{number % 997}", item_id=ITEM)
+        event.event_type = "view"
         client.record(event)
         number += 1
         stop.wait(max(0.0, begun + number / per_second - time.monotonic()))
-    print(f"{number / (time.monotonic() - begun):.0f} events a second were written beside")
+    rates.append(number / (time.monotonic() - begun))
 
 
 def fill(client: Client, count: int) -> None:
-    """Live items, half of them new to the model and none to be had, so that the pages stay as they are."""
+    """Live items that the model lacks and that are not to be had, so that the pages stay as they are."""
     for start in range(0, count, _BATCH):
         items = [
             catalog_pb2.Item(item_id=f"live-{n}", title=f"thing {n}", available=False)
@@ -81,7 +85,9 @@ def measure(server: RunningServer, options: argparse.Namespace) -> tuple[list[fl
         fill(ruler, options.live)
         watchers = [Watcher(Client(channel), stop) for channel in channels.values()]
         threads = [threading.Thread(target=watcher.run) for watcher in watchers]
-        threads.append(threading.Thread(target=write_events, args=(ruler, options.events, stop)))
+        rates: list[float] = []
+        writer = (ruler, options.events / _WRITERS, stop, rates)
+        threads += [threading.Thread(target=write_events, args=writer) for _ in range(_WRITERS)]
         for thread in threads:
             thread.start()
         moments = []
@@ -96,10 +102,12 @@ def measure(server: RunningServer, options: argparse.Namespace) -> tuple[list[fl
         stop.set()
         for thread in threads:
             thread.join()
+    print(f"{sum(rates):.0f} events a second were written beside")
     for watcher in watchers:
-        asked, shown = np.array(watcher.asked), np.array(watcher.shown)
+        asked, answered, shown = map(np.array, (watcher.asked, watcher.answered, watcher.shown))
         for called, replied, restored in moments:
-            late = asked[(asked >= called) & (asked < restored) & shown]
+            # A page that was under way when the item was restored may show it again.
+            late = asked[(asked >= called) & (answered < restored) & shown]
             last = float(late.max(initial=called))
             from_call.append(last - called)
             from_reply.append(max(0.0, last - replied))

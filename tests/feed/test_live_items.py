@@ -16,6 +16,7 @@ from recommender.feed.live_feed import LiveFeed
 from recommender.state.live_items import LiveItem, Ruling, Target
 from recommender.types import DAY_MS, FeedFilter, FeedQuery, Item, Kind, ReasonType
 from tests.feed.shops import Shop, item_of, items_of
+from tests.servers import eventually
 from tests.worlds import NOW_MS, SOURCES, tiny_items, tiny_users, write_tiny_bundle
 
 ITEMS = {item.item_id: item for item in tiny_items()}
@@ -304,6 +305,22 @@ def test_what_cannot_be_confirmed_is_trusted_for_a_second_and_then_nothing_is_sh
     rule(shop, PAN)
     pages = feed.current()
     assert not pages.catalogue.shown(pages.catalogue.rows([PAN]), NOW_MS).any()
+
+
+def test_of_many_new_items_at_once_each_is_soon_found_by_what_it_reads_like(shop: Shop) -> None:
+    upsert(shop, *(replace(NEW_PAN, item_id=f"many-{n}", title=f"iron pan {n}") for n in range(700)))
+    assert len(shown(shop, "", seller_ids=("seller-new",))) == 700  # at once, before their texts are read
+    encoder = shop.feed._layer._encoder
+    assert encoder is not None
+
+    def all_read() -> bool:
+        vectors = shop.pages.catalogue.moment.new_vectors  # type: ignore[attr-defined]
+        return bool((np.linalg.norm(vectors, axis=1) > 0.5).all())
+
+    eventually(all_read)
+    for number in (0, 49, 50, 699):
+        vector = shop.pages.catalogue.moment.new_vectors[number]  # type: ignore[attr-defined]
+        assert vector.tolist() == encoder.encode("Kitchen > Pans", "brand-0", f"iron pan {number}").tolist()
 
 
 def test_a_request_sees_one_version_throughout(shop: Shop) -> None:
