@@ -29,6 +29,8 @@ class GfcfModel(ListedModel):
 
     name = "gfcf"
     head = 42_000
+    # What is smooth around an item shows where several people have it; beyond, only the cost grows, with its square.
+    least_owners = 5
 
     def __init__(self, recency: Recency, neighbours: int, shape: GfcfShape) -> None:
         super().__init__(recency, neighbours)

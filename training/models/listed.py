@@ -29,8 +29,9 @@ class ListedModel:
     """
 
     name = ""
-    #: Items of most owners that the matrix is made for; the others have no lists.
+    #: How many items the matrix is made for, those of most owners, and how many these need; the others have no lists.
     head = 0
+    least_owners = 1
 
     def __init__(self, recency: Recency, neighbours: int) -> None:
         self.recency = recency
@@ -50,11 +51,11 @@ class ListedModel:
         matrix = binary_matrix(dataset)
         owners = np.asarray(matrix.sum(axis=0)).ravel()
         head = np.argsort(-owners, kind="stable")[: self.head]
-        head = np.sort(head[owners[head] > 0]).astype(np.int32)
+        head = np.sort(head[owners[head] >= self.least_owners]).astype(np.int32)
         self.rows = np.full((dataset.n_items, self._neighbours), -1, np.int32)
         self.scores = np.zeros((dataset.n_items, self._neighbours), np.float32)
         start = 0
-        for block in self.blocks(matrix[:, head]):
+        for block in self.blocks(matrix[:, head]) if len(head) > 1 else ():
             places, values = best_of_rows(block, start, self._neighbours)
             own = head[start : start + len(block)]
             self.rows[own], self.scores[own] = np.where(places >= 0, head[places], -1), values

@@ -89,7 +89,7 @@ class GfcfShape:
 
 
 #: What is tried for GF-CF.
-GFCF_SHAPES = (GfcfShape(), GfcfShape(norm=0.4), GfcfShape(norm=0.3))
+GFCF_SHAPES = (GfcfShape(), GfcfShape(norm=0.4))
 
 
 @dataclass(frozen=True, slots=True)
