@@ -9,9 +9,10 @@ import pytest
 from recommender.config import Settings, StateSettings
 from recommender.logs import read_edges, read_erased, read_events, read_items
 from recommender.service.export import export_state
+from recommender.state.live_items import LiveItem, Ruling, Target
 from recommender.state.protocols import LoggedEvent
 from recommender.state.sqlite import SqliteState, open_state
-from recommender.types import Event
+from recommender.types import Event, Item, Kind
 from tests.worlds import NOW_MS
 
 SETTINGS = Settings(state=StateSettings(durability="process"))
@@ -50,6 +51,23 @@ def test_four_folders_hold_all_that_the_online_side_knows(folder: Path, tmp_path
     assert read_erased(out / "erased").mask(["ann", "bob", "s"]).tolist() == [False, True, False]
     assert len(read_items(out / "items", rejects_dir=None).item_ids) == 0
     assert len(read_edges(out / "edges", rejects_dir=None)) == 0
+
+
+def test_items_are_exported_as_they_were_last_sent(folder: Path, tmp_path: Path) -> None:
+    state = open_state(folder, SETTINGS.state, clock=lambda: NOW_MS)
+    pan = Item("pan", title="Pan", price=2.5, available=False, attributes={"Color": "red", "TITLE": "odd", 'a"b': "x"})
+    pot = Item("pot", category="A > B", kind=Kind.POST, attributes={"color": "blue"})
+    state.live_items.upsert([LiveItem(Item("pan", title="Old"), NOW_MS), LiveItem(pan, NOW_MS), LiveItem(pot, NOW_MS)])
+    state.live_items.rule([Ruling(Target.ITEM, "pot", True, NOW_MS)])
+    state.close()
+    assert export_state(folder, tmp_path / "out", str(NOW_MS + 1), SETTINGS)["items"] == 2
+    table = read_items(tmp_path / "out" / "items", rejects_dir=None)
+    assert (table.item_ids, table.titles, table.available.tolist()) == (["pan", "pot"], ["Pan", ""], [False, True])
+    assert (table.categories, table.kinds.tolist()) == (["", "A > B"], [Kind.PRODUCT, Kind.POST])
+    assert {name.casefold(): values for name, values in table.attributes.items()} == {
+        "color": ["red", "blue"],
+        'a"b': ["x", None],
+    }
 
 
 def test_since_counts_arrivals_and_every_erased_user_is_told_all_the_same(folder: Path, tmp_path: Path) -> None:
