@@ -56,10 +56,6 @@ class Histories:
         """What the bundle alone knows of the user, for the moments in which the live log cannot be read."""
         return _newest(self._bundle.history(user_id), self._limit)
 
-    def trained_hidden(self, user_id: str) -> Rows:
-        """The rows of the items that the user had hidden as far as the bundle knows."""
-        return self._bundle.hidden_rows(user_id)
-
     def is_erased(self, user_id: str) -> bool:
         """Whether the user was erased, as far as the live log can be read."""
         try:

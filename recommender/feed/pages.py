@@ -150,22 +150,23 @@ class FeedPages:
         """What the user did and hid; where live events cannot be read in time, or at all, as far as the bundle knows.
 
         What was hidden is read however late it is, since a filter needs it.
+
+        Raises:
+            StateError: What was hidden cannot be read, so nobody knows what may be shown.
         """
-        user_id, session_id, started = request.user_id, request.session_id, self.perf_counter()
+        user_id, session_id, started, error = request.user_id, request.session_id, self.perf_counter(), ""
+        hidden = self.histories.hidden(user_id, session_id)
+        if not self.costs.fits(HISTORY, deadline - self.perf_counter(), reserve=REST):
+            funnel.leave_out(HISTORY, HISTORY)
+            self.costs.shrink(HISTORY)
+            return self.histories.trained(user_id), hidden
         try:
-            if self.costs.fits(HISTORY, deadline - started, reserve=REST):
-                history = self.histories.of(user_id, session_id)
-            else:
-                history = self.histories.trained(user_id)
-                funnel.leave_out(HISTORY, HISTORY)
-                self.costs.shrink(HISTORY)
-            hidden = self.histories.hidden(user_id, session_id)
-        except StateError as error:
-            self.histories.tell(error)
-            history, hidden = self.histories.trained(user_id), self.histories.trained_hidden(user_id)
-            funnel.add(HISTORY, HISTORY, 0, len(history), self.perf_counter() - started, type(error).__name__)
-            return history, hidden
-        self._lap(funnel, HISTORY, 0, len(history), started)
+            history = self.histories.of(user_id, session_id)
+        except StateError as failure:
+            self.histories.tell(failure)
+            history, error = self.histories.trained(user_id), type(failure).__name__
+        seconds = self.perf_counter() - started
+        funnel.add(HISTORY, HISTORY, 0, len(history), seconds, error)
         return history, hidden
 
     def _learn(self, funnel: Funnel, seconds: float) -> None:

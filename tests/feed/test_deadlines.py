@@ -186,14 +186,23 @@ def test_a_history_that_takes_too_long_is_that_of_the_bundle(slow: SlowShop, mon
     assert "item-novel" not in items_of(page.cards)
 
 
-def test_without_state_feeds_go_on_with_what_the_bundle_knows(
+def test_where_nobody_knows_what_was_hidden_nothing_is_shown(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise StateError("the disk is gone")
+
+    monkeypatch.setattr(shop.state.events, "hidden", fail)
+    with pytest.raises(StateError, match="the disk is gone"):
+        shop.page("ada")
+
+
+def test_without_live_events_feeds_go_on_with_what_the_bundle_knows(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
         raise StateError("the disk is gone")
 
     whole = shop.page("ada")
-    for store, method in ((shop.state.events, "history"), (shop.state.events, "hidden"), (shop.state.snapshots, "put")):
+    for store, method in ((shop.state.events, "history"), (shop.state.snapshots, "put")):
         monkeypatch.setattr(store, method, fail)
     with caplog.at_level(logging.ERROR):
         pages = [shop.page("ada"), shop.page("ada")]
