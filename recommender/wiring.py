@@ -236,7 +236,10 @@ def _reranker(
         return score_order
     bundle = catalogue.bundle
     named = [name for name in ("content/vectors", "als/factors") if bundle.has(name)]
+    # Read-only like a bundle's arrays: for a writable one the kernel would compile anew.
     vectors = bundle.array(named[0]) if named else np.zeros((bundle.n_items, 1), np.float32)
+    vectors = vectors.view()
+    vectors.flags.writeable = False
     new_vectors = np.zeros((n_new, vectors.shape[1]), np.float32)
     if new_content is not None and new_content.shape == new_vectors.shape:
         new_vectors = new_content

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,10 +17,19 @@ _WANTING: Final = frozenset({"favorite", "like", "cart", "join_group"})
 _HAVING: Final = frozenset({"purchase"})
 
 CROSS_INPUTS: Final = ("sources", "fusion")
-OWN_INPUTS: Final = (*("own_looked", "own_wanted", "own_had", "own_days", "own_gap", "own_overdue", "own_newer"),)
+OWN_INPUTS: Final = ("own_looked", "own_wanted", "own_had", "own_days", "own_gap", "own_overdue", "own_newer")
 KIND_INPUTS: Final = (
-    *("category_share", "category_lately", "category_lift", "category_days"),
-    *("parent_share", "parent_lately", "brand_share", "brand_lately", "seller_share", "price", "price_gap"),
+    "category_share",
+    "category_lately",
+    "category_lift",
+    "category_days",
+    "parent_share",
+    "parent_lately",
+    "brand_share",
+    "brand_lately",
+    "seller_share",
+    "price",
+    "price_gap",
 )
 USER_INPUTS: Final = ("history_items", "history_events", "idle_days")
 USER_ITEM_INPUTS: Final = (*CROSS_INPUTS, *ITEM_FACTS, *OWN_INPUTS, *KIND_INPUTS, *USER_INPUTS)
@@ -39,6 +48,9 @@ class ItemColumns:
         category, parent, brand, seller: int32 [n_items], codes, -1 unknown; the parent is the category's.
         price: float32 [n_items], log of the price, NaN unknown.
         groups: int8 [256] by event type code: 0 looking, 1 wanting, 2 having, -1 says nothing.
+
+    Attributes:
+        common: float32 [n_items], the share of all events that the item's category has; 1 without one.
     """
 
     facts: Scores
@@ -48,17 +60,15 @@ class ItemColumns:
     seller: Rows
     price: Scores
     groups: npt.NDArray[np.int8]
+    common: Scores = field(init=False)
 
     def __post_init__(self) -> None:
         weight = np.expm1(self.facts[:, ITEM_FACTS.index("popularity_90d")].astype(np.float64))
         known = self.category >= 0
         totals = np.bincount(self.category[known], weight[known], self.n_codes(self.category))
         shares = (totals + 1e-9) / max(totals.sum(), 1e-9)
-        # The share of all events that the item's category has: what a user's own share is compared with.
         common = np.where(known, shares[self.category] if len(shares) else 1.0, 1.0).astype(np.float32)
         object.__setattr__(self, "common", common)
-
-    common: Scores = None  # type: ignore[assignment]  # set above, from the others
 
     @staticmethod
     def n_codes(codes: Rows) -> int:

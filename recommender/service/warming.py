@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from recommender import wiring
@@ -10,20 +12,30 @@ from recommender.config import Settings
 from recommender.kernels.history import deeds_of, merge_histories
 from recommender.types import FeedQuery, History
 
+_MANY: Final = 1_000
+
 
 def warm_up(bundle: Bundle, settings: Settings) -> None:
-    """Run a feed for a user of the bundle and for a stranger: kernels compile, files come into memory.
+    """Run feeds for a user of the bundle, for a stranger and for somebody who knows many items: all kernels compile.
 
-    Each runs twice, with the history as it is mapped and with a live event, since numba compiles for both.
+    Each runs twice, with the history as it is mapped and with a live event, since numba compiles for both. Who knows
+    many items is made up: below some length another ranker serves, so nobody of the bundle need meet the usual one.
     """
     pipeline = wiring.build_pipeline(bundle, settings, diversity=settings.feed.diversity)
     users = [bundle.users.ids[0]] if len(bundle.users.ids) else []
-    for user_id in (*users, ""):
-        trained = bundle.history(user_id)
+    known = [*(bundle.history(user_id) for user_id in users), bundle.history(""), _of_many_items(bundle)]
+    for user_id, trained in zip((*users, "", ""), known, strict=True):
         for history in (trained, _with_an_event(trained, bundle.manifest.now_ms)):
             query = FeedQuery(bundle.manifest.now_ms, user_id, history=history)
             slate, _ = pipeline.run(query, settings.feed.snapshot_items)
             deeds_of(slate.evidence, history.item_rows, history.event_types)
+
+
+def _of_many_items(bundle: Bundle) -> History:
+    n = min(bundle.n_items, _MANY)
+    says = np.flatnonzero(bundle.type_weights > 0)
+    kind = says[0] if len(says) else 0
+    return History(np.arange(n, dtype=np.int32), np.full(n, kind, np.uint8), np.full(n, bundle.manifest.now_ms))
 
 
 def _with_an_event(trained: History, time_ms: int) -> History:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.feed.rankers.test_trees import with_trees
 from tests.feed.rankers.weights import with_logistic_ranker
 from tests.servers import ROOT
 from tests.worlds import write_tiny_bundle
@@ -57,6 +58,8 @@ def everything():
         shop.pages.similar("item-iron-pan", behaviour, 3, page.next_page_token)
 
 everything()
+for row in range(9):
+    shop.record(bundle.items.ids[row], "view", "ada")
 for number, kind in enumerate(("view", "purchase", "hide", "like", "impression", "return", "follow", "unheard-of")):
     for user_id, session_id in viewers:
         if user_id or session_id:
@@ -68,11 +71,14 @@ for late in sorted(overloads() - warm):
 """
 
 
-@pytest.mark.parametrize(("ranker", "mode"), [("single_source", "any"), ("logistic", "discover")])
+@pytest.mark.parametrize(("ranker", "mode"), [("single_source", "any"), ("logistic", "discover"), ("trees", "any")])
 def test_no_request_meets_a_kernel_that_was_not_run_before(tmp_path: Path, ranker: str, mode: str) -> None:
     bundle = write_tiny_bundle(tmp_path / "v1")
     if ranker == "logistic":
         with_logistic_ranker(bundle)
+    elif ranker == "trees":
+        # No user of the bundle has touched so many items: only what was made up for it meets the trees beforehand.
+        with_trees(bundle, short={"source": "cooccurrence", "below": 7})
     command = [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path / "v1"), mode]
     outcome = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (outcome.returncode, outcome.stdout) == (0, ""), outcome.stderr

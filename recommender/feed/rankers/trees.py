@@ -46,7 +46,7 @@ class TreeRanker:
     """Scores are log-odds that the candidate is the next target.
 
     Raises:
-        BundleError: The bundle's trees read other inputs than this build makes.
+        BundleError: The bundle's trees read other inputs than this build makes, or are damaged.
     """
 
     name = "trees"
@@ -62,10 +62,14 @@ class TreeRanker:
         self._features = bundle.array("ranker/features")
         self._borders = bundle.array("ranker/borders")
         self._leaves = bundle.array("ranker/leaves")
+        # The kernel reads where the arrays point to, and nothing stops it beyond their ends.
+        n_trees, depth = self._features.shape
+        shapes = self._borders.shape == (n_trees, depth) and self._leaves.shape == (n_trees, 2**depth)
+        if not shapes or ((self._features < 0) | (self._features >= len(names))).any():
+            raise BundleError(f"bundle {bundle.folder} has trees whose arrays do not fit together: train it again")
         self._bias = float(bundle.manifest.ranker["bias"])
-        self._voices = np.array(
-            [bundle.manifest.ranker["voices"][name] for name in bundle.manifest.sources], np.float32
-        )
+        voices = bundle.manifest.ranker["voices"]
+        self._voices = np.array([voices.get(name, 0.0) for name in bundle.manifest.sources], np.float32)
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n], finite log-odds."""

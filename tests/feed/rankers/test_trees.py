@@ -10,7 +10,7 @@ from recommender.errors import BundleError
 from recommender.feed.rankers.short_history import ShortHistoryRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.rankers.trees import TreeInputs, TreeRanker
-from recommender.types import Candidates, FeedQuery, History
+from recommender.types import Candidates, FeedQuery, History, Scores
 from recommender.wiring import build_ranker
 from tests.feed.rankers.contract import COLUMNS, QUERY, RankerContract
 from tests.worlds import NOW_MS, write_tiny_bundle
@@ -63,6 +63,22 @@ class TestTreeRanker(RankerContract):
         bundle = with_trees(write_tiny_bundle(tmp_path / "tiny"), inputs=["als.score"])
         with pytest.raises(BundleError, match="inputs that this build does not make"):
             TreeRanker(bundle)
+
+    @pytest.mark.parametrize(
+        ("name", "values"),
+        [
+            ("features", np.full((8, 4), 999, np.int32)),
+            ("borders", np.zeros((8, 3), np.float32)),
+            ("leaves", np.zeros((8, 15))),
+        ],
+    )
+    def test_arrays_that_do_not_fit_together_are_refused(self, tmp_path: Path, name: str, values: Scores) -> None:
+        bundle = with_trees(write_tiny_bundle(tmp_path / "tiny"))
+        writer = BundleWriter(bundle.folder)
+        writer.array(f"ranker/{name}", values)
+        writer.finish(bundle.manifest)
+        with pytest.raises(BundleError, match="do not fit together"):
+            TreeRanker(open_bundle(bundle.folder))
 
 
 def test_below_the_shortest_history_that_was_learned_one_source_ranks(tmp_path: Path) -> None:
