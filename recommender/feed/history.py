@@ -53,16 +53,22 @@ class Histories:
         return _newest(History(rows, types, times_ms), self._limit)
 
     def trained(self, user_id: str) -> History:
-        """What the bundle alone knows of the user, for the moments in which the live log cannot be read."""
-        return _newest(self._bundle.history(user_id), self._limit)
+        """What the bundle alone knows of the user, for the moments in which the live log cannot be read.
+
+        Nothing of a user who was erased since, or of whom that cannot be told.
+        """
+        trained = self._bundle.history(user_id)
+        if len(trained) and self.is_erased(user_id):
+            trained = History.empty()
+        return _newest(trained, self._limit)
 
     def is_erased(self, user_id: str) -> bool:
-        """Whether the user was erased, as far as the live log can be read."""
+        """Whether the user was erased; where that cannot be told, they count as erased."""
         try:
             return bool(user_id) and self._events.is_erased(user_id)
         except StateError as error:
             self.tell(error)
-            return False
+            return True
 
     def tell(self, error: StateError) -> None:
         """Log that the live log cannot be read, once until it can be again."""

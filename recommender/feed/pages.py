@@ -101,7 +101,9 @@ class FeedPages:
         cut = self.cutter.cut(snapshot, place, query, page_size)
         cards = self.cutter.cards(snapshot, cut, place.delivered, query)
         started = self._lap(funnel, "cut", len(snapshot) - place.cursor, len(cards), started)
-        token = self._token(snapshot, cut, query, binding)
+        # Of a user who was erased and comes back nothing is kept but a list that nobody owns, for the pages to come.
+        erased = self.histories.is_erased(query.user_id)
+        token = self._token(snapshot, cut, query, binding, "" if erased else query.user_id or query.session_id)
         self._lap(funnel, "snapshot", len(snapshot), len(snapshot), started)
         page = FeedPage(
             cards=cards,
@@ -112,7 +114,8 @@ class FeedPages:
             relaxations=snapshot.relaxations,
             funnel=funnel,
         )
-        self._note(snapshot, cut, place, query)
+        if not erased:
+            self._note(snapshot, cut, place, query)
         self._learn(funnel, self.perf_counter() - began)
         return page
 
@@ -189,18 +192,15 @@ class FeedPages:
             raise expired_error()
         return snapshot
 
-    def _token(self, snapshot: Snapshot, cut: Cut, query: FeedQuery, binding: str) -> str:
+    def _token(self, snapshot: Snapshot, cut: Cut, query: FeedQuery, binding: str, owner: str) -> str:
         """The token of the page that follows, empty at the end."""
         if cut.next is None:
             return ""
-        owner = query.user_id or query.session_id
         locator = self.shelf.keep(snapshot, cut.next.locator, owner, query.now_ms)
         return "" if locator is None else self.tokens.issue(replace(cut.next, locator=locator), binding, query.now_ms)
 
     def _note(self, snapshot: Snapshot, cut: Cut, place: Place, query: FeedQuery) -> None:
-        """Keep what was served; of a user who was erased and comes back nothing is kept."""
-        if self.histories.is_erased(query.user_id):
-            return
+        """Keep what was served."""
         served = ServedPage(
             request_id=snapshot.request_id,
             time_ms=query.now_ms,

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from recommender.errors import StateError
 from recommender.feed.history import Histories
 from recommender.feed.numbering import Numbering
 from recommender.types import DAY_MS, EVENT_TYPES, History
@@ -47,9 +49,21 @@ def test_of_an_erased_user_the_bundle_s_history_counts_for_nothing(shop: Shop, t
     shop.swap(write_tiny_bundle(tmp_path / "hides", users={"ada": [("item-hoe", "hide", NOW_MS - 9)]}))
     assert len(histories(shop).hidden("ada", "")) == 1
     shop.state.remove_user("bob")
-    assert len(histories(shop).of("ada", "")) == 1
+    assert len(histories(shop).of("ada", "")) == len(histories(shop).trained("ada")) == 1
     shop.state.remove_user("ada")
     assert len(histories(shop).of("ada", "")) == len(histories(shop).hidden("ada", "")) == 0
+    assert len(histories(shop).trained("ada")) == 0
+
+
+def test_where_nobody_can_tell_who_was_erased_the_bundle_s_history_counts_for_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: str) -> bool:
+        raise StateError("the disk is gone")
+
+    assert told(shop, histories(shop).trained("ada")) == tiny_users()["ada"]
+    monkeypatch.setattr(shop.state.events, "is_erased", fail)
+    assert len(histories(shop).trained("ada")) == 0
 
 
 def test_a_late_event_stands_where_its_time_is(shop: Shop) -> None:

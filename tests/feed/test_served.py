@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import pytest
+
+from recommender.errors import StateError
 from recommender.feed.served import ServedPage
 from recommender.types import DAY_MS
 from tests.feed.shops import Shop, items_of
@@ -35,11 +38,24 @@ def test_what_was_served_can_be_removed_by_user_and_by_session(shop: Shop) -> No
     assert [record.user_id for record in served_by(shop)] == ["bob"]
 
 
-def test_of_an_erased_user_nothing_is_kept_any_more(shop: Shop) -> None:
+def test_of_an_erased_user_nothing_is_kept_any_more_and_their_pages_go_on(shop: Shop) -> None:
     shop.state.remove_user("ada")
-    assert shop.page("ada", session_id="s1").cards
-    assert shop.page("bob").cards
+    first = shop.page("ada", 4, session_id="s1")
+    assert shop.page("ada", 4, first.next_page_token, session_id="s1").cards
+    assert shop.page("bob", 4).cards
     assert [record.user_id for record in served_by(shop)] == ["bob"]
+    assert [len(shop.state.snapshots.owned([owner])) for owner in ("ada", "s1", "bob")] == [0, 0, 1]
+
+
+def test_where_nobody_can_tell_who_was_erased_nothing_is_kept(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> bool:
+        raise StateError("the disk is gone")
+
+    monkeypatch.setattr(shop.state.events, "is_erased", fail)
+    assert shop.page("cyd", 4).cards
+    assert shop.page(session_id="s1").cards
+    assert [record.session_id for record in served_by(shop)] == ["s1"]
+    assert not shop.state.snapshots.owned(["cyd"])
 
 
 def test_a_served_page_is_no_event_of_the_user(shop: Shop) -> None:
