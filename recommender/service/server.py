@@ -68,7 +68,7 @@ class Intakes:
 
 
 class WorkerServer:
-    """Feed, events, catalogue, health and reflection on one port.
+    """Feed, events, catalogue, models, health and reflection on one port.
 
     Args:
         live: What is served.

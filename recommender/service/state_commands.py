@@ -40,7 +40,7 @@ def backup(
     state: State,
     out: Annotated[Path, typer.Option(help="New folder to write the backup into.", show_default=False)],
 ) -> None:
-    """Copy a state while the server runs and writes: events, item numbers, served records, key. The copy is checked.
+    """Copy a state while the server runs: events, live items and takedowns, item numbers, served records, key; checked.
 
     Lists that sessions page through are left out: after a restore, their page tokens are answered PAGE_TOKEN_EXPIRED.
     """
@@ -58,7 +58,10 @@ def restore(
         bool, typer.Option("--replace", help="Rename a state that stands there to make room; nothing is removed.")
     ] = False,
 ) -> None:
-    """Make a state of a backup, for a server that is not running. Users erased since are erased again."""
+    """Make a state of a backup, for a server that is not running.
+
+    Of a state that it replaces, the users erased since are erased again, and the younger takedowns and their ends hold.
+    """
     from recommender.service.clock import clock_ms
     from recommender.state.sqlite import restore as restore_state
 

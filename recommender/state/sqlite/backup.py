@@ -29,6 +29,7 @@ from recommender.state.sqlite.live_items import CATALOG, CATALOG_FILE
 from recommender.state.sqlite.schema import EVENT_FILE, check_header, connect_reader
 from recommender.state.sqlite.served import ServedFiles
 from recommender.state.sqlite.signing import KEY_FILE
+from recommender.state.sqlite.versions import EVENTS, Schema
 
 T = TypeVar("T")
 _CONTENTS_FILE: Final = "backup.json"
@@ -46,6 +47,7 @@ class Backup:
         schema_version: Of the event file.
         events: How many.
         last_sequence: Of its newest event; 0 without any.
+        records: Live items and rulings that hold, in `catalog.db`.
         files: SHA-256 by path.
     """
 
@@ -54,6 +56,7 @@ class Backup:
     schema_version: int
     events: int
     last_sequence: int
+    records: int
     files: dict[str, str]
 
 
@@ -79,14 +82,15 @@ def back_up(state: Path, out: Path, now_ms: int) -> Backup:
         with folder_aside(out) as aside:
             # Served records first: the event file copied afterwards knows every item that they number.
             _copy_served(state, aside)
+            records = 0
             if check_header(state / CATALOG_FILE, CATALOG):
-                _copy_moment(state / CATALOG_FILE, aside / CATALOG_FILE, _count_records)
+                records = _copy_moment(state / CATALOG_FILE, aside / CATALOG_FILE, _count_records)
             events, last_sequence = _copy_moment(state / EVENT_FILE, aside / EVENT_FILE, _count)
             if (state / KEY_FILE).exists():
                 copy_private(state / KEY_FILE, aside / KEY_FILE)
             version = check_header(aside / EVENT_FILE)
             files = {str(path.relative_to(aside)): sha256_of(path) for path in files_of(aside)}
-            backup = Backup(_FORMAT, now_ms, version, events, last_sequence, files)
+            backup = Backup(_FORMAT, now_ms, version, events, last_sequence, records, files)
             (aside / _CONTENTS_FILE).write_text(json.dumps(asdict(backup), indent=2) + "\n", encoding="utf-8")
             flush(aside)
             read_backup(aside)
@@ -106,24 +110,32 @@ def read_backup(folder: Path) -> Backup:
         for name, expected in backup.files.items():
             if sha256_of(folder / name) != expected:
                 raise StateError(f"backup {folder} is damaged: {name} does not match its SHA-256; take another one")
-        check_header(folder / EVENT_FILE)
+        _check_database(folder / EVENT_FILE, EVENTS, _count, (backup.events, backup.last_sequence))
+        if CATALOG_FILE in backup.files:
+            _check_database(folder / CATALOG_FILE, CATALOG, _count_records, backup.records)
+    except OSError as error:
+        raise StateError(f"backup {folder} is damaged: {error.filename}: {error.strerror}; take another one") from error
+    return backup
+
+
+def _check_database(database: Path, schema: Schema, count: Callable[[sqlite3.Connection], T], expected: T) -> None:
+    """Refuse a copy of a file of the state in which SQLite finds a fault, or another count than when it was taken."""
+    check_header(database, schema)
+    try:
         # Immutable: nothing is made beside the file, and a backup on a disk that cannot be written can be read.
-        connection = sqlite3.connect(f"{(folder / EVENT_FILE).absolute().as_uri()}?immutable=1", uri=True)
+        connection = sqlite3.connect(f"{database.absolute().as_uri()}?immutable=1", uri=True)
         try:
             problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
-            found = _count(connection)
+            found = count(connection)
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise from_sqlite(error, folder / EVENT_FILE) from error
-    except OSError as error:
-        raise StateError(f"backup {folder} is damaged: {error.filename}: {error.strerror}; take another one") from error
-    if problems != ["ok"] or found != (backup.events, backup.last_sequence):
+        raise from_sqlite(error, database) from error
+    if problems != ["ok"] or found != expected:
         raise StateError(
-            f"backup {folder} is damaged: its event file has {found[0]:,} events up to {found[1]}, wanted "
-            f"{backup.events:,} up to {backup.last_sequence} ({'; '.join(problems)}); take another one"
+            f"backup {database.parent} is damaged: {database.name} counts {found}, wanted {expected} "
+            f"({'; '.join(problems)}); take another one"
         )
-    return backup
 
 
 def _contents(folder: Path) -> Backup:

@@ -15,6 +15,7 @@ import pytest
 from recommender.errors import StateError
 from recommender.state.sqlite import SqliteState, back_up, open_state, restore
 from tests.state.contract import DUPLICATE, NOON, ManualClock, items_of, logged
+from tests.state.live_items_contract import live
 from tests.state.sqlite.conftest import QUICK
 from tests.state.sqlite.processes import event
 
@@ -116,7 +117,19 @@ def test_what_was_acknowledged_before_is_in_a_backup_taken_while_two_processes_w
     state.check()
 
 
-@pytest.mark.parametrize("name", ["events.db", "signing.key", "backup.json"])
+def test_the_copy_of_a_damaged_file_passes_for_no_backup(state: SqliteState, folder: Path, out: Path) -> None:
+    state.live_items.upsert([live("apple"), live("fig")])
+    assert back_up(folder, out.with_name("whole"), NOON).records == 2
+    state.close()
+    content = bytearray((folder / "catalog.db").read_bytes())
+    content[content.rindex(b"apple")] ^= 1  # in the index, so that it is not what the table has
+    (folder / "catalog.db").write_bytes(content)
+    with pytest.raises(StateError, match=r"catalog\.db"):
+        back_up(folder, out, NOON)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["events.db", "catalog.db", "signing.key", "backup.json"])
 def test_a_backup_with_a_flipped_byte_is_refused(
     state: SqliteState, folder: Path, out: Path, restored: Path, clock: ManualClock, name: str
 ) -> None:
