@@ -14,6 +14,7 @@ from rich.table import Table
 from recommender.config import load_settings, parse_duration
 from recommender.errors import ConfigurationError
 from recommender.logs import ReadReport
+from recommender.types import DAY_MS
 from training.demo.command import demo
 from training.evaluation.plot import plot
 from training.evaluation.table import print_table
@@ -50,6 +51,14 @@ def train(
     now: Annotated[
         str | None, typer.Option("--now", help="ISO-8601 moment to look back from. [the log's last accepted moment]")
     ] = None,
+    items_as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--items-as-of",
+            help="ISO-8601 moment at which --items held all that the shop knew: what was sent to a running server more "
+            "than a minute earlier gives way to it. [nothing does]",
+        ),
+    ] = None,
 ) -> None:
     """Train on a log and publish the model, unless the promotion gate finds it worse than the live one.
 
@@ -57,7 +66,15 @@ def train(
     folder `rejects` beside the models.
     """
     console = _console()
-    job = NightlyJob(InputPaths(events, items, users, edges, erased), models, load_settings(config), _moment_ms(now))
+    if items_as_of is not None and items is None:
+        raise ConfigurationError("--items-as-of says how old --items is; name that file too")
+    job = NightlyJob(
+        InputPaths(events, items, users, edges, erased),
+        models,
+        load_settings(config),
+        _moment_ms("--now", now, DAY_MS),
+        _moment_ms("--items-as-of", items_as_of),
+    )
     published = run_nightly(job, progress_on(console))
     for report in published.reports:
         print_reading(report, console)
@@ -165,15 +182,15 @@ def _cut_offs(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _moment_ms(text: str | None) -> int | None:
+def _moment_ms(option: str, text: str | None, ahead_ms: int = 0) -> int | None:
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ConfigurationError(f"--now {text!r} is not an ISO-8601 time; write 2026-01-31T00:00:00Z") from error
+        raise ConfigurationError(f"{option} {text!r} is not an ISO-8601 time; write 2026-01-31T00:00:00Z") from error
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    now_ms = int(aware.timestamp() * 1_000)
-    if now_ms > time.time() * 1_000 + 86_400_000:
-        raise ConfigurationError(f"--now {text} lies in the future; give a moment of the log")
-    return now_ms
+    moment_ms = int(aware.timestamp() * 1_000)
+    if moment_ms > time.time() * 1_000 + ahead_ms:
+        raise ConfigurationError(f"{option} {text} lies in the future; give a moment that is past")
+    return moment_ms

@@ -35,12 +35,15 @@ class NightlyJob:
         models: Folder of the versions.
         settings: All sections.
         now_ms: The moment that the models look back from; None for the log's last accepted moment.
+        items_as_of_ms: When the items file was read from where the shop keeps its items; what was sent to a server
+            before gives way to it. None where that is not known: then nothing does.
     """
 
     paths: InputPaths
     models: Path
     settings: Settings
     now_ms: int | None = None
+    items_as_of_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
         now_ms=job.now_ms,
         key=inputs.key,
         counts=inputs.counts,
+        items_as_of_ms=job.items_as_of_ms,
     )
     aside = job.models / f".aside-{inputs.key}"
     built = build_bundle(recipe, store, aside, clock)

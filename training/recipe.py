@@ -29,6 +29,9 @@ from training.stages import content_key
 
 #: The settings that change a bundle.
 DECIDING = ("train", "bundle", "feed.mode", "feed.discover_days", "feed.source_limit")
+#: A live item is dated before it is committed, and clocks differ: what was sent so shortly before the items were read
+#: may be missing among them, so it still counts.
+_ITEMS_MARGIN_MS = 60_000
 _LIBRARIES = ("numpy", "numba", "faiss-cpu", "implicit", "scipy", "scikit-learn", "catboost", "duckdb")
 
 
@@ -46,6 +49,7 @@ class Recipe:
         now_ms: The moment to look back from; None for the last kept event.
         key: Content key of the input.
         counts: Further counts for the manifest.
+        items_as_of_ms: What was said of items by then is in the catalogue; None where nobody vouches for that.
     """
 
     table: EventTable
@@ -57,6 +61,7 @@ class Recipe:
     now_ms: int | None
     key: str
     counts: Mapping[str, int] = field(default_factory=dict)
+    items_as_of_ms: int | None = None
 
     def stage_key(self) -> str:
         """What every stage depends on: input, settings, libraries, processor."""
@@ -66,6 +71,7 @@ class Recipe:
             self.scheme,
             self.hide,
             self.now_ms,
+            self.items_as_of_ms,
             libraries(),
         )
 
@@ -142,7 +148,7 @@ def manifest_of(
         data_start=iso(int(times.min())) if timed else None,
         data_end=iso(int(times.max())) if timed else None,
         now_ms=dataset.now_ms,
-        catalogue_as_of=iso(dataset.now_ms) if timed else None,
+        catalogue_as_of=None if recipe.items_as_of_ms is None else iso(recipe.items_as_of_ms - _ITEMS_MARGIN_MS),
         timed=timed,
         mode=Mode(settings.feed.mode),
         target=settings.train.target,

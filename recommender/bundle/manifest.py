@@ -32,7 +32,7 @@ class Manifest(BaseModel):
     data_start: str | None = Field(description="First event, ISO-8601 UTC; null for logs without times.")
     data_end: str | None = Field(description="Last event, ISO-8601 UTC.")
     now_ms: int = Field(description="The moment the models look back from.")
-    catalogue_as_of: str | None
+    catalogue_as_of: str | None = Field(description="What was sent of items before is in them; null: nobody says so.")
     timed: bool = Field(description="False where the log has no times: then order and recency are not used.")
     mode: Mode
     target: str

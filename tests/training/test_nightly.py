@@ -19,8 +19,10 @@ from recommender.bundle.runs import read_runs
 from recommender.config import Settings
 from recommender.errors import GateRefusedError, InputError
 from recommender.logs import LoggedRow, erased_hash, write_erased
-from recommender.types import DAY_MS, FeedQuery
+from recommender.state.live_items import LiveItem
+from recommender.types import DAY_MS, FeedQuery, Item
 from recommender.wiring import build_pipeline
+from tests.feed.shops import Shop
 from tests.training.small_log import DAYS, START_MS, small_rows, small_settings, write_small_log
 from training.inputs import InputPaths
 from training.nightly import NightlyJob, PublishedVersion, train
@@ -81,9 +83,13 @@ def models(tmp_path_factory: pytest.TempPathFactory, paths: InputPaths) -> Path:
 
 
 def run(
-    paths: InputPaths, models: Path, settings: Settings | None = None, now_ms: int | None = None
+    paths: InputPaths,
+    models: Path,
+    settings: Settings | None = None,
+    now_ms: int | None = None,
+    items_as_of_ms: int | None = None,
 ) -> PublishedVersion:
-    return train(NightlyJob(paths, models, settings or small_settings(), now_ms), SilentProgress())
+    return train(NightlyJob(paths, models, settings or small_settings(), now_ms, items_as_of_ms), SilentProgress())
 
 
 def hashes(models: Path) -> dict[str, str]:
@@ -155,6 +161,29 @@ def test_what_happens_after_now_changes_no_byte(models: Path, tmp_path: Path) ->
     run(write_small_log(tmp_path / "log", [*rows, *planted]), tmp_path / "models", now_ms=now_ms)
     # Histories, items, models: all equal; only the key in the version's name tells that the input was another.
     assert hashes(tmp_path / "models") == hashes(models)
+
+
+def test_what_was_sent_of_an_item_gives_way_only_to_an_items_file_that_can_have_known_it(
+    models: Path, paths: InputPaths, tmp_path: Path
+) -> None:
+    # Long before the log's last event, which says nothing of the items file.
+    sent_ms, few = START_MS + DAY_MS, small_settings(sources=["cooccurrence", "popularity_recent"])
+    shop = Shop.open(open_bundle(models / str(current_version(models))), tmp_path / "state")
+    try:
+        sent = [LiveItem(Item("i3", title="sent"), sent_ms), LiveItem(Item("i4", title="sent"), sent_ms + 1)]
+        shop.state.live_items.upsert(sent)
+        assert [title(shop, "i3"), title(shop, "i4")] == ["sent", "sent"]
+        # A minute is left for commits under way and for clocks that differ.
+        shop.swap(open_bundle(run(paths, tmp_path / "models", few, items_as_of_ms=sent_ms + 60_001).folder))
+        assert [title(shop, "i3"), title(shop, "i4")] == ["lamp no 3", "sent"]
+    finally:
+        shop.state.close()
+
+
+def title(shop: Shop, item_id: str) -> str:
+    item = shop.pages.item(item_id)
+    assert item is not None
+    return item.title
 
 
 def test_a_worse_model_is_refused_and_the_live_one_stays(models: Path, tmp_path: Path) -> None:
