@@ -31,7 +31,8 @@ UNDECIDED: Final[Mapping[str, Any]] = {
     "recencies": {},
 }
 _CHOOSING_USERS: Final = 2_000
-#: Sources that can speak for a single event, and how many events a short history is tried with.
+#: Sources that can speak for a single event, first the one that names what goes with it in particular; and how many
+#: events a short history is tried with.
 _PERSONAL: Final[tuple[str, ...]] = ("cooccurrence", "gfcf", "als", "ease")
 _SHORT_EVENTS: Final = 2
 
@@ -170,10 +171,22 @@ def _choice(
     personal = {name: rankers[name] for name in _PERSONAL if name in rankers}
     if personal and shortest > 1:
         with progress.stage("choose for short histories", None):
-            short = _means(ranker_ndcg(pipeline, personal, fold.replay, _CHOOSING_USERS, newest_events=_SHORT_EVENTS))
-        told["short ndcg@20"] = short
-        decided["short"] = {"source": max(short, key=lambda name: short[name]), "below": shortest}
+            short = ranker_ndcg(pipeline, personal, fold.replay, _CHOOSING_USERS, newest_events=_SHORT_EVENTS)
+        told["short ndcg@20"] = _means(short)
+        decided["short"] = {"source": first_as_good(short), "below": shortest}
     return decided
+
+
+def first_as_good(per_user: Mapping[str, npt.NDArray[np.float64]]) -> str:
+    """The first name whose mean is within a standard error of the best one's: where users cannot tell, order does.
+
+    Source: Breiman et al., "Classification and regression trees", 1984 (the one-standard-error rule).
+    """
+    means = _means(per_user)
+    best = max(means, key=lambda name: means[name])
+    users = len(per_user[best])
+    error = float(per_user[best].std()) / users**0.5 if users else 0.0
+    return next(name for name in means if means[best] - means[name] <= error)
 
 
 def _means(per_user: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, float]:

@@ -48,10 +48,11 @@ def report_of(folder: Path, scratch: Path) -> Report:
     request = TrialRequest(
         InputPaths(folder / "events.parquet"),
         scratch / "report.json",
-        small_settings(als_factors=16),
+        small_settings(als_factors=16, als_alpha=10.0, als_regularization=1.0),
         test=folder / "test.parquet",
         ks=(20,),
         novel_only=True,
+        baselines=frozenset({"cooccurrence", "als", "gfcf", "popularity", "random"}),
     )
     return evaluate(request, SilentProgress()).report
 
