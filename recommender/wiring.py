@@ -25,6 +25,7 @@ from recommender.feed.live_catalogue import LiveCatalogue
 from recommender.feed.live_feed import LiveFeed
 from recommender.feed.live_layer import LiveLayer
 from recommender.feed.numbering import Numbering
+from recommender.feed.outage import Outage
 from recommender.feed.pages import FeedPages
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.rankers.logistic import LogisticRanker
@@ -151,6 +152,7 @@ def build_feed(
     score_order = ScoreOrder(bundle.array("popularity/order"))
     bundle_numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
     receipts = ReceiptSigner(keys, _ms(settings.feed.receipt_ttl))
+    outage = Outage()
 
     def assemble(catalogue: LiveCatalogue) -> FeedPages:
         pipeline = _over(trained, catalogue, score_order, settings)
@@ -158,7 +160,7 @@ def build_feed(
         tokens = PageTokens(keys, "similar", token_ttl_ms)
         return FeedPages(
             catalogue=catalogue,
-            histories=Histories(bundle, state.events, numbering, settings.state.history_events),
+            histories=Histories(bundle, state.events, numbering, settings.state.history_events, outage),
             taker=SnapshotTaker(
                 pipeline,
                 catalogue,

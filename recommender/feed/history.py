@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Final
-
 import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.errors import StateError
 from recommender.feed.numbering import Numbering
+from recommender.feed.outage import Outage
 from recommender.kernels.history import merge_histories
 from recommender.state.protocols import EventLog
 from recommender.types import History, Rows
-
-_logger: Final = logging.getLogger(__name__)
 
 
 class Histories:
@@ -25,14 +21,15 @@ class Histories:
         events: The live log; it may still hold events that the bundle was trained on.
         numbering: Takes the log's item numbers to the bundle's rows.
         limit: Newest events kept, of each and of both together.
+        outage: Of the live log.
     """
 
-    def __init__(self, bundle: Bundle, events: EventLog, numbering: Numbering, limit: int) -> None:
+    def __init__(self, bundle: Bundle, events: EventLog, numbering: Numbering, limit: int, outage: Outage) -> None:
         self._bundle = bundle
         self._events = events
         self._numbering = numbering
         self._limit = limit
-        self._told = False
+        self.outage = outage
 
     def of(self, user_id: str, session_id: str) -> History:
         """The user's newest events, or the session's where there is no user; oldest first.
@@ -44,7 +41,6 @@ class Histories:
         if len(trained) and self._events.is_erased(user_id):
             trained = History.empty()
         live = self._live(user_id, session_id)
-        self._told = False
         if not len(live):
             return _newest(trained, self._limit)
         rows, types, times_ms = merge_histories(
@@ -67,14 +63,8 @@ class Histories:
         try:
             return bool(user_id) and self._events.is_erased(user_id)
         except StateError as error:
-            self.tell(error)
+            self.outage.tell(error)
             return True
-
-    def tell(self, error: StateError) -> None:
-        """Log that the live log cannot be read, once until it can be again."""
-        if not self._told:
-            self._told = True
-            _logger.error("feeds go on without live events", extra={"reason": str(error)})
 
     def hidden(self, user_id: str, session_id: str) -> Rows:
         """The rows of all items that the user, or the session where there is no user, ever hid, in any order."""
@@ -90,6 +80,7 @@ class Histories:
         if not user_id and not session_id:
             return History.empty()
         stored = self._events.history(user_id, session_id, self._limit)
+        self.outage.end()
         rows = self._numbering.rows(stored.item_numbers)
         known = rows >= 0
         return History(rows[known], stored.event_types[known], stored.times_ms[known])

@@ -23,7 +23,7 @@ from recommender.feed.taking import SnapshotTaker, without
 from recommender.feed.tokens import PageTokens, Place, binding_of, expired_error
 from recommender.feed.views import CardView, FeedPage, FeedRequest, Reason, SimilarMode, SimilarPage
 from recommender.state.protocols import ServedLog
-from recommender.types import Degradation, FeedQuery, History, Item, Rows
+from recommender.types import Degradation, FeedQuery, History, Item
 
 __all__ = ["CardView", "FeedPage", "FeedPages", "FeedRequest", "Reason", "SimilarMode", "SimilarPage"]
 
@@ -72,14 +72,18 @@ class FeedPages:
 
         Raises:
             RequestError: PAGE_SIZE_NEGATIVE or PAGE_TOKEN_INVALID, _MISMATCH, _EXPIRED.
+            StateError: What the user hid cannot be read, so nobody knows what may be shown.
         """
         page_size = page_size_of(request.page_size)
         binding = _binding(request)
         now_ms = self.clock()
         place = self.tokens.read(request.page_token, binding, now_ms) if request.page_token else Place()
-        funnel, began = Funnel(), self.perf_counter()
-        deadline = began + _USABLE * (self.deadline_ms if request.deadline_ms is None else request.deadline_ms) / 1_000
-        history, hidden = self._past(request, deadline, funnel)
+        funnel, deadline_ms = Funnel(), self.deadline_ms if request.deadline_ms is None else request.deadline_ms
+        deadline = self.perf_counter() + _USABLE * deadline_ms / 1_000
+        # However late it is: a filter needs it. What it took is behind us, so no part need leave time for it.
+        hidden = self.histories.hidden(request.user_id, request.session_id)
+        began = self.perf_counter()
+        history = self._history(request, deadline, funnel)
         query = FeedQuery(
             now_ms,
             request.user_id,
@@ -149,28 +153,21 @@ class FeedPages:
         row = self.catalogue.row(item_id)
         return self.catalogue.item(row) if row >= 0 else None
 
-    def _past(self, request: FeedRequest, deadline: float, funnel: Funnel) -> tuple[History, Rows]:
-        """What the user did and hid; where live events cannot be read in time, or at all, as far as the bundle knows.
-
-        What was hidden is read however late it is, since a filter needs it.
-
-        Raises:
-            StateError: What was hidden cannot be read, so nobody knows what may be shown.
-        """
-        user_id, session_id, started, error = request.user_id, request.session_id, self.perf_counter(), ""
-        hidden = self.histories.hidden(user_id, session_id)
-        if not self.costs.fits(HISTORY, deadline - self.perf_counter(), reserve=REST):
+    def _history(self, request: FeedRequest, deadline: float, funnel: Funnel) -> History:
+        """What the user did; where live events cannot be read, or not in time, as far as the bundle knows."""
+        started, error = self.perf_counter(), ""
+        if not self.costs.fits(HISTORY, deadline - started, reserve=REST):
             funnel.leave_out(HISTORY, HISTORY)
             self.costs.shrink(HISTORY)
-            return self.histories.trained(user_id), hidden
+            return self.histories.trained(request.user_id)
         try:
-            history = self.histories.of(user_id, session_id)
+            history = self.histories.of(request.user_id, request.session_id)
         except StateError as failure:
-            self.histories.tell(failure)
-            history, error = self.histories.trained(user_id), type(failure).__name__
+            self.histories.outage.tell(failure)
+            history, error = self.histories.trained(request.user_id), type(failure).__name__
         seconds = self.perf_counter() - started
         funnel.add(HISTORY, HISTORY, 0, len(history), seconds, error)
-        return history, hidden
+        return history
 
     def _learn(self, funnel: Funnel, seconds: float) -> None:
         """Note what the parts took that can be left out, and what all else did."""

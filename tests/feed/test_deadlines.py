@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -184,6 +185,27 @@ def test_a_history_that_takes_too_long_is_that_of_the_bundle(slow: SlowShop, mon
     assert counter.now - began < 0.2
     assert "item-spade" not in {card.reason.item_id for card in page.cards if card.reason}
     assert "item-novel" not in items_of(page.cards)
+
+
+def test_the_history_is_read_where_what_was_hidden_left_time_enough(
+    slow: SlowShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events, counter = slow.shop.state.events, slow.counter
+
+    def slowly(read: Callable[..., Any], seconds: float) -> Callable[..., Any]:
+        def wait(*args: Any) -> Any:
+            counter.now += seconds
+            return read(*args)
+
+        return wait
+
+    monkeypatch.setattr(events, "hidden", slowly(events.hidden, 0.1))
+    monkeypatch.setattr(events, "history", slowly(events.history, 0.03))
+    for _ in range(30):
+        slow.page(10_000)
+    # Of 180 ms, 80 are left for the history's 30; of 126 there are 26.
+    assert slow.page(200).degradations == (NO_RANKER, FEWER_SOURCES)
+    assert slow.page(140).degradations == (NO_RANKER, NO_STATE, FEWER_SOURCES)
 
 
 def test_where_nobody_knows_what_was_hidden_nothing_is_shown(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import pytest
 from recommender.errors import StateError
 from recommender.feed.history import Histories
 from recommender.feed.numbering import Numbering
+from recommender.feed.outage import Outage
 from recommender.types import DAY_MS, EVENT_TYPES, History
 from tests.feed.shops import Shop
 from tests.worlds import NOW_MS, tiny_users, write_tiny_bundle
@@ -16,7 +17,7 @@ from tests.worlds import NOW_MS, tiny_users, write_tiny_bundle
 def histories(shop: Shop, limit: int = 1_000) -> Histories:
     fingerprint = shop.bundle.manifest.files["items/ids.bytes.npy"]
     numbers = shop.state.numbers.bundle_numbers(fingerprint, shop.bundle.items.ids)
-    return Histories(shop.bundle, shop.state.events, Numbering(numbers), limit)
+    return Histories(shop.bundle, shop.state.events, Numbering(numbers), limit, Outage())
 
 
 def told(shop: Shop, history: History) -> list[tuple[str, str, int]]:

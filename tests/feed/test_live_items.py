@@ -60,6 +60,27 @@ def test_a_takedown_holds_at_the_next_page_and_the_next_items_fill_it(shop: Shop
     assert items_of(shop.page("ada", 4, first.next_page_token).cards) == [order[0], order[1], *order[3:5]]
 
 
+def test_an_outage_is_logged_once_though_items_change_meanwhile(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise StateError("the disk is gone")
+
+    def logged_while_failing() -> list[str]:
+        caplog.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr(shop.state.events, "history", fail)
+            for title in ("a pan", "a better pan"):
+                upsert(shop, replace(NEW_PAN, title=title))
+                assert shop.page("ada", 4).cards
+                assert shop.page(page_size=4).cards  # of nobody: nothing is read, so nothing is known to be well again
+        return [record.getMessage() for record in caplog.records]
+
+    assert logged_while_failing() == ["feeds go on without live events"]
+    shop.page("ada", 4)
+    assert logged_while_failing() == ["feeds go on without live events"]
+
+
 def test_a_sellers_takedown_hides_all_of_their_items_the_new_ones_too(shop: Shop) -> None:
     seller = ITEMS[PAN].seller_id
     theirs = {item.item_id for item in ITEMS.values() if item.seller_id == seller}
