@@ -12,11 +12,14 @@ from recommender.errors import RequestError
 from recommender.service.feed_servicer import Live
 from recommender.service.field_limits import MAX_ID_BYTES
 from recommender.service.item_intake import MAX_REASON_BYTES, ItemIntake, ItemRejection, text_problem
+from recommender.service.roles import Role
 from recommender.service.wire import item_request, item_to, parse, timestamp
 from recommender.state.live_items import Ruling, Target
 
 MAX_ITEMS: Final = 1_000
 MAX_CALL_BYTES: Final = 1 << 20
+#: Who is told why an item was taken down: not those who speak for shoppers. Without tokens every role is open.
+_DECIDES: Final = frozenset({"", Role.CATALOG.value, Role.ADMIN.value})
 
 
 class CatalogServicer:
@@ -67,8 +70,8 @@ class CatalogServicer:
             said = f"item {item_id!r} is neither in the model's catalogue nor was it sent since; check its id"
             raise RequestError("NOT_FOUND", "ITEM_NOT_FOUND", said)
         ruling = feed.takedown(item)
-        if ruling is not None and not show_taken_down:
-            said = f"item {item_id!r} was taken down; those who decide about it set show_taken_down"
+        if ruling is not None and not (show_taken_down and self._caller(context.invocation_metadata()) in _DECIDES):
+            said = f"item {item_id!r} was taken down; the roles catalog and admin may set show_taken_down to see it"
             raise RequestError("NOT_FOUND", "ITEM_TAKEN_DOWN", said)
         takedown = None if ruling is None else _takedown(ruling)
         return catalog_pb2.GetItemResponse(item=item_to(item), takedown=takedown).SerializeToString()

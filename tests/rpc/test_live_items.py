@@ -142,10 +142,18 @@ def test_an_explanation_says_that_an_item_was_taken_down(workers: list[Client]) 
     take_down(workers[0], item_ids=[SPADE])
     told = workers[1].feed.ExplainItem(request, timeout=30)
     assert told.absence == feed_pb2.ABSENCE_TAKEN_DOWN
-    upsert(workers[0], new_pan("explained-pan"))
-    told = workers[1].feed.ExplainItem(feed_pb2.ExplainItemRequest(user_id="ada", item_id="explained-pan"), timeout=30)
-    assert told.position >= 0
-    upsert(workers[0], new_pan("explained-pan", available=False))
+    assert not told.HasField("position")
+    seller = "seller-of-one"
+    request = feed_pb2.ExplainItemRequest(user_id="ada", item_id="explained-pan")
+    upsert(workers[0], new_pan("explained-pan", seller_id=seller))
+    told = workers[1].feed.ExplainItem(request, timeout=30)
+    assert told.HasField("position")
+    assert (told.stage, told.absence) == (feed_pb2.ITEM_STAGE_SHOWN, feed_pb2.ABSENCE_UNSPECIFIED)
+    take_down(workers[0], seller_ids=[seller])
+    told = workers[1].feed.ExplainItem(request, timeout=30)
+    assert (told.stage, told.absence) == (feed_pb2.ITEM_STAGE_UNAVAILABLE, feed_pb2.ABSENCE_TAKEN_DOWN)
+    restore(workers[0], seller_ids=[seller])
+    upsert(workers[0], new_pan("explained-pan", available=False, seller_id=seller))
 
 
 def test_takedowns_outlive_restarts_and_new_models_and_end_only_when_restored(tmp_path: Path) -> None:
@@ -207,10 +215,14 @@ def test_the_role_of_who_took_an_item_down_is_kept(models: Path, tmp_path: Path)
                 method(request, timeout=30, metadata=(frontend,))  # type: ignore[arg-type]
             assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
         stub.TakeDown(request, timeout=30, metadata=(catalog,))
-        told = stub.GetItem(
-            catalog_pb2.GetItemRequest(item_id=PAN, show_taken_down=True), timeout=30, metadata=(frontend,)
-        )
+        asked = catalog_pb2.GetItemRequest(item_id=PAN, show_taken_down=True)
+        told = stub.GetItem(asked, timeout=30, metadata=(catalog,))
         assert (told.takedown.reason, told.takedown.author) == ("recall", "catalog")
+        # Who speaks for shoppers learns that it is gone, neither why nor by whom.
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.GetItem(asked, timeout=30, metadata=(frontend,))
+        assert refusal_of(caught.value).reason == "ITEM_TAKEN_DOWN"
+        assert "recall" not in str(caught.value)
 
 
 LONG = "x" * 257

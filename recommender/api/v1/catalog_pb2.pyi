@@ -335,7 +335,9 @@ class GetItemRequest(_message.Message):
     SHOW_TAKEN_DOWN_FIELD_NUMBER: _builtins.int
     item_id: _builtins.str
     show_taken_down: _builtins.bool
-    """Tell an item that was taken down too, and what took it down; for those who decide about it, not for shoppers."""
+    """Tell an item that was taken down too, and what took it down; for those who decide about it, the roles catalog and
+    admin. From a frontend it changes nothing.
+    """
     def __init__(
         self,
         *,
