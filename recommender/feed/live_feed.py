@@ -21,6 +21,8 @@ _TRUSTED_SECONDS: Final = 1.0
 _READ_AT_ONCE: Final = 50
 #: A version copies all vectors, so it comes after some more of them.
 _READS_A_VERSION: Final = 10
+#: Locks are not fair: without a pause the reader may have its lock again before a page that waits for it is awake.
+_PAUSE_SECONDS: Final = 0.001
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -107,6 +109,7 @@ class LiveFeed:
                     unread = self._layer.read(_READ_AT_ONCE)
                 if not unread:
                     break
+                time.sleep(_PAUSE_SECONDS)
             with self._lock:
                 self._pages = self._assemble(self._layer.catalogue())
                 unread = self._layer.read(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -342,6 +344,26 @@ def test_of_many_new_items_at_once_each_is_soon_found_by_what_it_reads_like(shop
     for number in (0, 49, 50, 699):
         vector = shop.pages.catalogue.moment.new_vectors[number]  # type: ignore[attr-defined]
         assert vector.tolist() == encoder.encode("Kitchen > Pans", "brand-0", f"iron pan {number}").tolist()
+
+
+def test_between_the_texts_of_a_bulk_load_a_page_that_has_to_renew_gets_its_turn(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed, sleep = shop.feed, time.sleep
+    turns: list[bool] = []
+
+    def take_a_turn(seconds: float) -> None:
+        if threading.current_thread().name == "live-texts":
+            turns.append(feed._lock.acquire(timeout=5))
+            feed._lock.release()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", take_a_turn)
+    upsert(shop, *(replace(NEW_PAN, item_id=f"many-{n}", title=f"iron pan {n}") for n in range(700)))
+    feed.current()
+    eventually(lambda: feed._reader is None)
+    # A page read the first fifty; behind the last there is nothing to wait for.
+    assert turns == [True] * 12
 
 
 def test_a_request_sees_one_version_throughout(shop: Shop) -> None:
