@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
@@ -52,7 +52,14 @@ from recommender.types import NO_TIME, Mode, Rows, Scores
 
 Component = TypeVar("Component")
 
-_FADING_SOURCES: Final[dict[str, Callable[[Bundle, Recency | None], Source]]] = {
+
+class _Fading(Protocol):
+    """Makes a source whose history fades: as the manifest says, or as it is told."""
+
+    def __call__(self, bundle: Bundle, recency: Recency | None = None) -> Source: ...
+
+
+_FADING_SOURCES: Final[dict[str, _Fading]] = {
     CooccurrenceSource.name: CooccurrenceSource,
     GfcfSource.name: GfcfSource,
     EaseSource.name: EaseSource,
@@ -62,13 +69,7 @@ _FADING_SOURCES: Final[dict[str, Callable[[Bundle, Recency | None], Source]]] = 
     CategoryPopularitySource.name: CategoryPopularitySource,
 }
 _SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {
-    CooccurrenceSource.name: CooccurrenceSource,
-    GfcfSource.name: GfcfSource,
-    EaseSource.name: EaseSource,
-    AlsSource.name: AlsSource,
-    OwnFrequencySource.name: OwnFrequencySource,
-    ContentSource.name: ContentSource,
-    CategoryPopularitySource.name: CategoryPopularitySource,
+    **_FADING_SOURCES,
     RecentPopularitySource.name: RecentPopularitySource,
 }
 _RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {

@@ -51,6 +51,7 @@ class ItemColumns:
 
     Attributes:
         common: float32 [n_items], the share of all events that the item's category has; 1 without one.
+        n_categories, n_parents, n_brands, n_sellers: How many codes each column has, counted once.
     """
 
     facts: Scores
@@ -61,19 +62,26 @@ class ItemColumns:
     price: Scores
     groups: npt.NDArray[np.int8]
     common: Scores = field(init=False)
+    n_categories: int = field(init=False)
+    n_parents: int = field(init=False)
+    n_brands: int = field(init=False)
+    n_sellers: int = field(init=False)
 
     def __post_init__(self) -> None:
+        columns = {
+            "n_categories": self.category,
+            "n_parents": self.parent,
+            "n_brands": self.brand,
+            "n_sellers": self.seller,
+        }
+        for name, codes in columns.items():
+            object.__setattr__(self, name, int(codes.max(initial=-1)) + 1)
         weight = np.expm1(self.facts[:, ITEM_FACTS.index("popularity_90d")].astype(np.float64))
         known = self.category >= 0
-        totals = np.bincount(self.category[known], weight[known], self.n_codes(self.category))
+        totals = np.bincount(self.category[known], weight[known], self.n_categories)
         shares = (totals + 1e-9) / max(totals.sum(), 1e-9)
         common = np.where(known, shares[self.category] if len(shares) else 1.0, 1.0).astype(np.float32)
         object.__setattr__(self, "common", common)
-
-    @staticmethod
-    def n_codes(codes: Rows) -> int:
-        """How many codes a column has."""
-        return int(codes.max(initial=-1)) + 1
 
 
 def event_groups(event_types: dict[str, int], type_weights: Scores) -> npt.NDArray[np.int8]:
@@ -111,16 +119,15 @@ def user_item_inputs(query: FeedQuery, candidates: Candidates, items: ItemColumn
     column += len(OWN_INPUTS)
     slow = event_weights_of(types, times, items.groups, query.now_ms, _HALF_LIFE_DAYS, 0.0)
     fast = event_weights_of(types, times, items.groups, query.now_ms, 0.0, _HALF_LIFE_EVENTS)
-    n_categories, n_brands = items.n_codes(items.category), items.n_codes(items.brand)
-    fill_shares(items.category, n_categories, rows, past, slow, out, column)
-    fill_shares(items.category, n_categories, rows, past, fast, out, column + 1)
+    fill_shares(items.category, items.n_categories, rows, past, slow, out, column)
+    fill_shares(items.category, items.n_categories, rows, past, fast, out, column + 1)
     out[:, column + 2] = np.log((out[:, column] + 0.01) / (items.common[rows] + 0.01))
-    fill_days_since(items.category, n_categories, rows, past, times, fast, query.now_ms, out, column + 3)
-    fill_shares(items.parent, items.n_codes(items.parent), rows, past, slow, out, column + 4)
-    fill_shares(items.parent, items.n_codes(items.parent), rows, past, fast, out, column + 5)
-    fill_shares(items.brand, n_brands, rows, past, slow, out, column + 6)
-    fill_shares(items.brand, n_brands, rows, past, fast, out, column + 7)
-    fill_shares(items.seller, items.n_codes(items.seller), rows, past, slow, out, column + 8)
+    fill_days_since(items.category, items.n_categories, rows, past, times, fast, query.now_ms, out, column + 3)
+    fill_shares(items.parent, items.n_parents, rows, past, slow, out, column + 4)
+    fill_shares(items.parent, items.n_parents, rows, past, fast, out, column + 5)
+    fill_shares(items.brand, items.n_brands, rows, past, slow, out, column + 6)
+    fill_shares(items.brand, items.n_brands, rows, past, fast, out, column + 7)
+    fill_shares(items.seller, items.n_sellers, rows, past, slow, out, column + 8)
     out[:, column + 9] = items.price[rows]
     out[:, column + 10] = items.price[rows] - _usual_price(history, items.price, slow)
     column += len(KIND_INPUTS)
