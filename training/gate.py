@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import Bundle
+from recommender.bundle.runs import GateVerdict
 from recommender.config import Settings
 from recommender.types import History, Rows
 from recommender.wiring import build_pipeline
@@ -20,36 +20,7 @@ _USERS = 2_000
 _K = 20
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """NDCG@20 of both, and the paired difference with its 95 % interval."""
-
-    live: str
-    users: int
-    new_ndcg: float
-    live_ndcg: float
-    difference: float
-    lower: float
-    upper: float
-
-    @property
-    def refused(self) -> bool:
-        """Whether even the interval's upper end says that the new bundle is worse."""
-        return self.upper < 0.0
-
-    def sentence(self) -> str:
-        """The verdict in one sentence."""
-        return (
-            f"the gate compared {self.users} users of the newest days: NDCG@20 {self.new_ndcg:.4f} against "
-            f"{self.live_ndcg:.4f} live, difference {self.difference:+.4f} [{self.lower:+.4f}, {self.upper:+.4f}]"
-        )
-
-    def as_json(self) -> dict[str, Any]:
-        """All fields and the decision."""
-        return {**asdict(self), "refused": self.refused}
-
-
-def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Verdict:
+def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> GateVerdict:
     """Both bundles on the same users, with the same histories and the same targets, by item id.
 
     Args:
@@ -69,10 +40,16 @@ def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Ve
         ]
     )
     lower, upper = np.percentile(means, [2.5, 97.5])
-    return Verdict(
-        live.version, len(own), float(own.mean()), float(other.mean()), float(difference.mean()),
-        float(lower), float(upper),
-    )  # fmt: skip
+    return GateVerdict(
+        live=live.version,
+        users=len(own),
+        new_ndcg=float(own.mean()),
+        live_ndcg=float(other.mean()),
+        difference=float(difference.mean()),
+        lower=float(lower),
+        upper=float(upper),
+        refused=bool(upper < 0.0),
+    )
 
 
 def _ndcg(bundle: Bundle, cases: Iterator[Case], settings: Settings) -> npt.NDArray[np.float64]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from recommender.bundle import Bundle, current_version, list_versions, open_bundle
-from recommender.bundle.runs import remove_old_runs, write_run
+from recommender.bundle.runs import GateVerdict, remove_old_runs, write_run
 from recommender.config import Settings
 from recommender.errors import BundleError, GateRefusedError, InputError
 from recommender.logs import ReadReport
 from recommender.types import NO_TIME
 from training.build import Built, build_bundle
-from training.gate import Verdict, compare
+from training.gate import compare
 from training.inputs import InputPaths, read_inputs
 from training.progress import Progress, StageClock
 from training.publish import iso, publish, remove_old_versions
@@ -52,7 +52,7 @@ class PublishedVersion:
 
     version: str
     folder: Path
-    verdict: Verdict | None
+    verdict: GateVerdict | None
     reports: tuple[ReadReport, ...]
     metrics: dict[str, Any]
     seconds: float
@@ -93,7 +93,7 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
     built = build_bundle(recipe, store, aside, clock)
     with clock.stage("gate", None):
         verdict = _gate(job, built)
-    run: dict[str, Any] = {"version": built.manifest.version, "gate": verdict.as_json() if verdict else None}
+    run: dict[str, Any] = {"version": built.manifest.version, "gate": verdict.model_dump() if verdict else None}
     if verdict is not None and verdict.refused:
         write_run(job.models, {**run, "published": False, "seconds": clock.seconds})
         shutil.rmtree(aside)
@@ -113,7 +113,7 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
     )
 
 
-def _gate(job: NightlyJob, built: Built) -> Verdict | None:
+def _gate(job: NightlyJob, built: Built) -> GateVerdict | None:
     """The verdict on the newest days; None without a live bundle, or where gating is off."""
     if not job.settings.train.gate or not len(built.choose):
         return None

@@ -18,7 +18,7 @@ class GateVerdict(BaseModel):
     """How the promotion gate found a version beside the one that was live.
 
     `live` names the version that it was compared with; `lower` and `upper` are the 95 % interval of the difference in
-    NDCG@20 over `users` users.
+    NDCG@20 over `users` users. Refused is a version that even the upper end finds worse.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,6 +31,13 @@ class GateVerdict(BaseModel):
     lower: float
     upper: float
     refused: bool
+
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        return (
+            f"the gate compared {self.users} users of the newest days: NDCG@20 {self.new_ndcg:.4f} against "
+            f"{self.live_ndcg:.4f} live, difference {self.difference:+.4f} [{self.lower:+.4f}, {self.upper:+.4f}]"
+        )
 
 
 class TrainingRun(BaseModel):

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import BundleWriter
-from recommender.features.recency import Recency, history_weights
-from recommender.kernels.neighbours import cooccurrence_lists, sum_lists
+from recommender.features.recency import Recency
+from recommender.kernels.neighbours import cooccurrence_lists
 from recommender.types import EVENT_TYPE_CODE, History, Mask, Rows, Scores
 from training.dataset import Dataset
+from training.models.listed import summed_lists
 from training.models.parameters import recency_parameters
 from training.models.shapes import CooccurrenceShape
 
@@ -37,7 +38,7 @@ class CooccurrenceModel:
 
     def fit(self, dataset: Dataset) -> None:
         """Build the lists, and those of what is bought together."""
-        self._type_weights, self._n_items = dataset.event_weights, dataset.n_items
+        self._type_weights = dataset.event_weights
         self.rows, self.scores = neighbour_lists(dataset, dataset.weights() > 0, self.shape, self._neighbours)
         bought = dataset.types == EVENT_TYPE_CODE["purchase"]
         together = CooccurrenceShape(window=50, backward=1.0, gap_power=1.0, norm_from=0.5, norm_to=0.4)
@@ -45,11 +46,7 @@ class CooccurrenceModel:
 
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Sums over the lists."""
-        items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
-        sums = np.zeros(self._n_items, np.float32)
-        scratch = np.zeros(self._n_items, np.float32), np.zeros(self._n_items, np.int32)
-        sum_lists(items, weights, self.rows, self.scores, sums, *scratch, np.zeros(self._n_items, np.int32))
-        return sums
+        return summed_lists(history, self._type_weights, now_ms, self.recency, (self.rows, self.scores))
 
     def parameters(self) -> dict[str, Any]:
         """How fast the history fades, and how pairs counted."""

@@ -47,7 +47,7 @@ class ListedModel:
 
     def fit(self, dataset: Dataset) -> None:
         """Make the matrix of the head block by block and keep the best of each row."""
-        self._type_weights, self._n_items = dataset.event_weights, dataset.n_items
+        self._type_weights = dataset.event_weights
         matrix = binary_matrix(dataset)
         owners = np.asarray(matrix.sum(axis=0)).ravel()
         head = np.argsort(-owners, kind="stable")[: self.head]
@@ -66,11 +66,7 @@ class ListedModel:
 
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Sums over the lists."""
-        items, weights = history_weights(history, self._type_weights, now_ms, self.recency)
-        sums = np.zeros(self._n_items, np.float32)
-        scratch = np.zeros(self._n_items, np.float32), np.zeros(self._n_items, np.int32)
-        sum_lists(items, weights, self.rows, self.scores, sums, *scratch, np.zeros(self._n_items, np.int32))
-        return sums
+        return summed_lists(history, self._type_weights, now_ms, self.recency, (self.rows, self.scores))
 
     def parameters(self) -> dict[str, Any]:
         """How fast the history fades."""
@@ -80,6 +76,25 @@ class ListedModel:
         """Write the lists."""
         writer.array(f"{self.name}/rows", self.rows)
         writer.array(f"{self.name}/scores", self.scores)
+
+
+def summed_lists(
+    history: History, type_weights: Scores, now_ms: int, recency: Recency, lists: tuple[Rows, Scores]
+) -> Scores:
+    """float32 [n_items], the weighted lists of a history's items added up, over all items.
+
+    Args:
+        history: Events, oldest first.
+        type_weights: float32 [256] by event type code.
+        now_ms: The moment to look back from.
+        recency: How fast the history fades.
+        lists: Rows and scores [n_items, k] of every item's neighbours.
+    """
+    items, weights = history_weights(history, type_weights, now_ms, recency)
+    n_items = len(lists[0])
+    sums, best = np.zeros(n_items, np.float32), np.zeros(n_items, np.float32)
+    sum_lists(items, weights, *lists, sums, best, np.zeros(n_items, np.int32), np.zeros(n_items, np.int32))
+    return sums
 
 
 def best_of_rows(block: Scores, start: int, k: int) -> tuple[Rows, Scores]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
-class CooccurrenceShape:
+class Shape:
+    """What all shapes share."""
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """The shape among a source's parameters in the manifest; defaults where it has none."""
+        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+
+
+@dataclass(frozen=True, slots=True)
+class CooccurrenceShape(Shape):
     """How pairs count.
 
     Args:
@@ -26,11 +36,6 @@ class CooccurrenceShape:
     norm_from: float = 0.5
     norm_to: float = 0.1
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> CooccurrenceShape:
-        """The shape among a source's parameters in the manifest; defaults where it has none."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
-
 
 #: What is tried for co-occurrence. The first divides out most of the neighbour's popularity: where the log cannot tell
 #: them apart, what goes with an item in particular is a better reason than what goes with everything.
@@ -47,7 +52,7 @@ UNTIMED_COOCCURRENCE_SHAPES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class AlsShape:
+class AlsShape(Shape):
     """How sure an interaction makes ALS, and how short its vectors are kept.
 
     Args:
@@ -58,18 +63,13 @@ class AlsShape:
     alpha: float = 10.0
     regularization: float = 1.0
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> AlsShape:
-        """The shape among a source's parameters in the manifest; defaults where it has none."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
-
 
 #: What is tried for ALS: sparse logs want every interaction trusted, dense ones want none to dominate.
 ALS_SHAPES = (AlsShape(10.0, 1.0), AlsShape(1.0, 10.0))
 
 
 @dataclass(frozen=True, slots=True)
-class GfcfShape:
+class GfcfShape(Shape):
     """How the graph of users and items is filtered.
 
     Args:
@@ -82,18 +82,13 @@ class GfcfShape:
     alpha: float = 0.3
     norm: float = 0.5
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> GfcfShape:
-        """The shape among a source's parameters in the manifest; defaults where it has none."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
-
 
 #: What is tried for GF-CF.
 GFCF_SHAPES = (GfcfShape(), GfcfShape(norm=0.4))
 
 
 @dataclass(frozen=True, slots=True)
-class EaseShape:
+class EaseShape(Shape):
     """How strongly weights are held back.
 
     Args:
@@ -101,11 +96,6 @@ class EaseShape:
     """
 
     regularization: float = 500.0
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> EaseShape:
-        """The shape among a source's parameters in the manifest; defaults where it has none."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
 
 
 #: What is tried for EASE: sparse logs want it weak.
