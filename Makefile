@@ -1,11 +1,13 @@
 # Windowshop's commands. Everything runs in its own environment, built from requirements.lock.
 #   PYTHON=python3.12   the Python to build it with (3.11 to 3.13)
 #   ARGS="..."          passed on to pytest, the demo or the benchmarks
+#   JOBS=1              files of tests that run at once; 2 unless said
 
 PYTHON ?= python3
 VENV := .venv
 BIN ?= $(VENV)/bin
 ARGS ?=
+JOBS ?= 2
 PYTHON_VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # Named after the Python, so that another one rebuilds the environment instead of running in the old one.
 STAMP ?= $(VENV)/installed-$(PYTHON_VERSION)
@@ -41,7 +43,7 @@ demo: $(STAMP) ## Train on a real purchase log, serve it, print feeds before and
 	$(BIN)/windowshop demo $(ARGS)
 
 test: $(STAMP) ## Run every test and docstring example
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: format-check lint types imports protos-check buf ## Check format, lint, types, layers and generated code
 
