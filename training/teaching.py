@@ -12,13 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import Bundle, Manifest, open_bundle
+from recommender.feed.pipeline import Pipeline
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.rankers.trees import TreeInputs
 from recommender.feed.stages import Ranker
 from recommender.wiring import build_pipeline, build_ranker
 from training.progress import Progress
 from training.publish import finish_bundle
-from training.ranking.choose import ranker_ndcg
+from training.ranking.choose import first_as_good, mean_of, ranker_ndcg
 from training.ranking.examples import Examples, build_examples, joined, shortest_history
 from training.ranking.learned import LearnedRanker, fit_rankers
 from training.ranking.replay import Replay
@@ -95,7 +96,11 @@ def teach_and_choose(
     with progress.stage("rank", None):
         learned = fit_rankers(examples, newest, sources, recipe.settings.train)
     decided: dict[str, Any] = {"recencies": recencies, "teach": _told(examples, learned)}
-    decided |= _choice(recipe, choose, work / "choose", tuned, learned, shortest_history(examples, sources), progress)
+    rankers: dict[str, Ranker] = {name: SingleSourceRanker(bundle, name) for name in sources}
+    for ranker in learned:
+        rankers[ranker.name] = build_ranker(choose.open(recipe, work / ranker.name, tuned, ranker))
+    pipeline = build_pipeline(bundle, recipe.settings)
+    decided |= _choice(pipeline, rankers, learned, choose.replay, shortest_history(examples, sources), progress)
     for ranker in learned:
         if ranker.name == decided["ranker"]["name"]:
             _keep(ranker, place / "twin")
@@ -143,11 +148,10 @@ def _told(examples: Examples, learned: Sequence[LearnedRanker]) -> dict[str, Any
 
 
 def _choice(
-    recipe: Recipe,
-    fold: FittedFold,
-    work: Path,
-    tuned: Mapping[str, Any],
+    pipeline: Pipeline,
+    rankers: Mapping[str, Ranker],
     learned: Sequence[LearnedRanker],
+    replay: Replay,
     shortest: int,
     progress: Progress,
 ) -> dict[str, Any]:
@@ -155,15 +159,10 @@ def _choice(
 
     It has seen histories of `shortest` items; what ranks shorter ones is chosen on histories cut to their last events.
     """
-    bundle = fold.open(recipe, work, tuned)
-    rankers: dict[str, Ranker] = {name: SingleSourceRanker(bundle, name) for name in bundle.manifest.sources}
-    for ranker in learned:
-        rankers[ranker.name] = build_ranker(fold.open(recipe, work, tuned, ranker))
-    pipeline = build_pipeline(bundle, recipe.settings)
     with progress.stage("choose", None):
-        found = _means(ranker_ndcg(pipeline, rankers, fold.replay, _CHOOSING_USERS))
-    best = max(bundle.manifest.sources, key=lambda name: found[name])
-    told: dict[str, Any] = {"users": min(len(fold.replay), _CHOOSING_USERS), "ndcg@20": found}
+        found = _means(ranker_ndcg(pipeline, rankers, replay, _CHOOSING_USERS))
+    best = max(pipeline.sources, key=lambda name: found[name])
+    told: dict[str, Any] = {"users": min(len(replay), _CHOOSING_USERS), "ndcg@20": found}
     strongest = max(learned, key=lambda ranker: found[ranker.name], default=None)
     if strongest is None or found[strongest.name] < found[best]:
         return {"ranker": {"name": "single_source", "source": best}, "choose": told}
@@ -171,23 +170,11 @@ def _choice(
     personal = {name: rankers[name] for name in _PERSONAL if name in rankers}
     if personal and shortest > 1:
         with progress.stage("choose for short histories", None):
-            short = ranker_ndcg(pipeline, personal, fold.replay, _CHOOSING_USERS, newest_events=_SHORT_EVENTS)
+            short = ranker_ndcg(pipeline, personal, replay, _CHOOSING_USERS, newest_events=_SHORT_EVENTS)
         told["short ndcg@20"] = _means(short)
-        decided["short"] = {"source": first_as_good(short), "below": shortest}
+        decided["short"] = {"source": first_as_good(short, margin=1.0), "below": shortest}
     return decided
 
 
-def first_as_good(per_user: Mapping[str, npt.NDArray[np.float64]]) -> str:
-    """The first name whose mean is within a standard error of the best one's: where users cannot tell, order does.
-
-    Source: Breiman et al., "Classification and regression trees", 1984 (the one-standard-error rule).
-    """
-    means = _means(per_user)
-    best = max(means, key=lambda name: means[name])
-    users = len(per_user[best])
-    error = float(per_user[best].std()) / users**0.5 if users else 0.0
-    return next(name for name in means if means[best] - means[name] <= error)
-
-
 def _means(per_user: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, float]:
-    return {name: float(values.mean()) if len(values) else 0.0 for name, values in per_user.items()}
+    return {name: mean_of(values) for name, values in per_user.items()}

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recommender.bundle import Bundle
@@ -33,7 +31,7 @@ from training.models.shapes import (
     Shapes,
 )
 from training.progress import Progress, Stage
-from training.ranking.choose import T, best_of, model_ndcg, source_ndcg
+from training.ranking.choose import T, best_of, first_as_good, mean_of, model_ndcg, source_ndcg
 from training.ranking.replay import Replay
 from training.recipe import Recipe
 from training.stages import StageStore
@@ -98,33 +96,18 @@ def _best(
     wanted: bool,
     margin: float = 0.0,
 ) -> T:
-    """The first option whose model is within `margin` standard errors of the best.
-
-    Source: Breiman et al., "Classification and regression trees", 1984 (the one-standard-error rule).
-    """
+    """The option whose model does best, or the first of those within `margin` standard errors of it."""
     if not wanted or len(options) == 1 or not len(replay) or replay.dataset.n_items < 2:
         stage.advance(len(options))
         return options[0]
 
-    found = []
+    found = {}
     for option in options:
         model = model_of(option)
         model.fit(replay.dataset)
-        found.append(model_ndcg(model, replay, _SHAPING_USERS))
+        found[option] = model_ndcg(model, replay, _SHAPING_USERS)
         stage.advance(1)
-    best = max(found, key=_mean)
-    return next(
-        option for option, own in zip(options, found, strict=True) if _mean(best - own) <= margin * _error(own, best)
-    )
-
-
-def _mean(values: npt.NDArray[np.float64]) -> float:
-    return float(values.mean()) if len(values) else 0.0
-
-
-def _error(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """Standard error of the mean paired difference."""
-    return float((one - other).std() / np.sqrt(max(len(one), 1)))
+    return first_as_good(found, margin)
 
 
 def tune_recencies(bundle: Bundle, recipe: Recipe, replay: Replay, progress: Progress) -> dict[str, dict[str, float]]:
@@ -139,8 +122,7 @@ def tune_recencies(bundle: Bundle, recipe: Recipe, replay: Replay, progress: Pro
 
             def score(recency: Recency, name: str = name) -> float:
                 source = build_source(bundle, name, recency)
-                found = source_ndcg(source, pipeline, replay, _TUNING_USERS)
-                return float(found.mean()) if len(found) else 0.0
+                return mean_of(source_ndcg(source, pipeline, replay, _TUNING_USERS))
 
             best, _ = best_of(RECENCIES[name], score)
             chosen[name] = recency_parameters(best)

@@ -70,6 +70,30 @@ def ranker_ndcg(
     return {name: np.array(values) for name, values in found.items()}
 
 
+def first_as_good(per_user: Mapping[T, npt.NDArray[np.float64]], margin: float) -> T:
+    """The first option that falls short of the best by at most `margin` standard errors of their paired difference.
+
+    Where users cannot tell options apart, their order does; with a margin of 0 it is the best, the first of equals.
+
+    Source: Breiman et al., "Classification and regression trees", 1984 (the one-standard-error rule).
+
+    Args:
+        per_user: {option: float64 [n_users]}, the same users in the same order.
+        margin: At least 0.
+    """
+    best = max(per_user.values(), key=mean_of)
+    for option, own in per_user.items():
+        error = float((own - best).std() / np.sqrt(len(own))) if len(own) else 0.0
+        if mean_of(best) - mean_of(own) <= margin * error:
+            return option
+    raise AssertionError("the best is as good as itself")
+
+
+def mean_of(values: npt.NDArray[np.float64]) -> float:
+    """The mean, 0 of nothing."""
+    return float(values.mean()) if len(values) else 0.0
+
+
 def _newest(history: History, limit: int) -> History:
     last = slice(max(len(history) - limit, 0), None)
     return History(history.item_rows[last], history.event_types[last], history.times_ms[last])
