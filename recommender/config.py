@@ -236,11 +236,14 @@ class Settings(BaseSettings):
         """The file arrives as init values, so the environment stands before it."""
         return env_settings, init_settings
 
-    def hash_of(self, *names: str) -> str:
-        """SHA-256 of sections (`train`) and single keys (`feed.mode`) as canonical JSON, secrets left out."""
+    def values_of(self, *names: str) -> dict[str, Any]:
+        """Sections (`train`) and single keys (`feed.mode`) as they go into JSON, secrets left out."""
         values = self.model_dump(mode="json", exclude={"server": {"tokens"}, "feed": {"signing_key"}})
-        payload = {name: functools.reduce(lambda part, key: part[key], name.split("."), values) for name in names}
-        return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+        return {name: functools.reduce(lambda part, key: part[key], name.split("."), values) for name in names}
+
+    def hash_of(self, *names: str) -> str:
+        """SHA-256 of `values_of` as canonical JSON."""
+        return hashlib.sha256(json.dumps(self.values_of(*names), sort_keys=True).encode()).hexdigest()
 
 
 def load_settings(path: Path | None = None, flags: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:

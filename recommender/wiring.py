@@ -86,6 +86,7 @@ def build_pipeline(
     ranker: Ranker | None = None,
     *,
     diversity: float = 0.0,
+    source_over: Callable[[Source], Source] = lambda source: source,
 ) -> Pipeline:
     """The pipeline of a bundle; it needs no state, so that offline work runs what is served.
 
@@ -95,6 +96,7 @@ def build_pipeline(
         catalogue: Of the same bundle, where one exists already.
         ranker: Instead of the bundle's own, to compare rankers offline.
         diversity: In place of `feed.diversity`: what learns, chooses or measures a ranker wants its plain order.
+        source_over: What stands for a source, to compare other forms of it offline.
 
     Raises:
         BundleError: It names a source or ranker that this build does not have.
@@ -102,7 +104,7 @@ def build_pipeline(
     catalogue = catalogue or Catalogue(bundle)
     order = bundle.array("popularity/order")
     return Pipeline(
-        sources=[_known(_SOURCES, "source", name, bundle)(bundle) for name in bundle.manifest.sources],
+        sources=[source_over(_known(_SOURCES, "source", name, bundle)(bundle)) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or build_ranker(bundle),
         reranker=_reranker(ScoreOrder(order), catalogue, settings.feed.model_copy(update={"diversity": diversity})),

@@ -16,13 +16,16 @@ from recommender.errors import ConfigurationError
 from recommender.logs import ReadReport
 from recommender.types import DAY_MS
 from training.demo.command import demo
+from training.evaluation.change import compare_reports
+from training.evaluation.change_table import print_change
 from training.evaluation.plot import plot
+from training.evaluation.report import Report
 from training.evaluation.table import print_table
 from training.inputs import InputPaths
 from training.nightly import NightlyJob, PublishedVersion
 from training.nightly import train as run_nightly
 from training.progress import progress_on
-from training.trial import TrialRequest
+from training.request import TrialRequest
 from training.trial import evaluate as run_trial
 
 __all__ = ["demo", "evaluate", "train"]
@@ -34,10 +37,23 @@ Events = Annotated[
     typer.Option("--events", help="Event log: file, folder or glob of Parquet, CSV or JSON Lines.", show_default=False),
 ]
 Items = Annotated[Path | None, typer.Option("--items", help="Items file, likewise.")]
-Users = Annotated[Path | None, typer.Option("--users", help="Users file, likewise; read and counted.")]
+Users = Annotated[Path | None, typer.Option("--users", help="Users file, likewise; columns part a report.")]
 Edges = Annotated[Path | None, typer.Option("--edges", help="Edges file, likewise; read and counted.")]
 Erased = Annotated[Path | None, typer.Option("--erased", help="Keyed hashes of users to leave out of every input.")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
+
+EvaluatedEvents = Annotated[
+    Path | None,
+    typer.Option("--events", help="Event log: file, folder or glob of Parquet, CSV or JSON Lines. [required]"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="File for the report as JSON; page, plot and users' figures come beside it. [required]"),
+]
+Compare = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option("--compare", metavar="OLD.json NEW.json", help="Compare two finished reports instead of evaluating."),
+]
 
 
 def train(
@@ -82,10 +98,8 @@ def train(
 
 
 def evaluate(
-    events: Events,
-    out: Annotated[
-        Path, typer.Option("--out", help="File for the report as JSON; a plot comes beside it.", show_default=False)
-    ],
+    events: EvaluatedEvents = None,
+    out: Out = None,
     items: Items = None,
     users: Users = None,
     edges: Edges = None,
@@ -94,6 +108,10 @@ def evaluate(
         Path | None, typer.Option("--test", help="File of the test part; --events is the training part.")
     ] = None,
     holdout: Annotated[str | None, typer.Option("--holdout", help="Newest part to hold out, such as 14d.")] = None,
+    cuts: Annotated[
+        int, typer.Option("--cuts", help="Held-out parts, one before the other, evaluated each and pooled.")
+    ] = 1,
+    seeds: Annotated[int, typer.Option("--seeds", help="Seeds to fit with, evaluated each and averaged.")] = 1,
     target: Annotated[str, typer.Option("--target", help="Event type that counts as a hit.")] = "purchase",
     k: Annotated[str, typer.Option("--k", help="Cut-offs, joined by commas.")] = "10,20,50",
     novel_only: Annotated[
@@ -107,9 +125,15 @@ def evaluate(
         ),
     ] = "all",
     config: Config = None,
+    compare: Compare = None,
 ) -> None:
     """Measure the pipeline as it is served beside every single model, with full ranking and paired intervals."""
     console = _console()
+    if compare is not None:
+        print_change(compare_reports(*compare), console)
+        return
+    if events is None or out is None:
+        raise ConfigurationError("give --events and --out, or two reports to --compare")
     request = TrialRequest(
         paths=InputPaths(events, items, users, edges, erased),
         out=out,
@@ -121,11 +145,17 @@ def evaluate(
         novel_only=novel_only,
         cold=cold,
         baselines=None if baselines == "all" else frozenset(name.strip() for name in baselines.split(",")),
+        cuts=cuts,
+        seeds=seeds,
     )
     trial = run_trial(request, progress_on(console))
-    report = trial.report
     for reading in trial.readings:
         print_reading(reading, console)
+    _show(trial.report, out, console)
+
+
+def _show(report: Report, out: Path, console: Console) -> None:
+    """Print a report, and put its pictures beside it."""
     plot(report, out.with_suffix(".png"))
     print_table(report, console)
     _say(console, f"report {out}, plot {out.with_suffix('.png')}")

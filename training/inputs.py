@@ -18,6 +18,7 @@ from recommender.logs import (
     EventTable,
     ItemTable,
     ReadReport,
+    UserTable,
     read_edges,
     read_erased,
     read_events,
@@ -48,6 +49,7 @@ class Inputs:
         catalogue: The items file; empty where there is none.
         erased: Who is left out; None where nobody asked.
         reports: One per file that was read.
+        users: The users file; None where there is none.
         counts: Rows of users and edges, erased users, for the manifest.
         key: Content key of log and catalogue: equal content gives an equal key, whatever the files' format.
     """
@@ -56,6 +58,7 @@ class Inputs:
     catalogue: Catalogue
     erased: ErasedUsers | None
     reports: tuple[ReadReport, ...]
+    users: UserTable | None
     counts: dict[str, int]
     key: str
 
@@ -103,7 +106,7 @@ def read_inputs(
         table = without_users(table, gone)
     catalogue = catalogue_of(items) if items is not None else Catalogue.empty()
     reports = tuple(part.report for part in (table, items, users, edges) if part is not None)
-    return Inputs(table, catalogue, erased, reports, counts, _key(table, catalogue))
+    return Inputs(table, catalogue, erased, reports, users, counts, _key(table, catalogue))
 
 
 def without_users(table: EventTable, gone: npt.NDArray[np.bool_]) -> EventTable:

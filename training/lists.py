@@ -8,16 +8,18 @@ from typing import Final
 
 import numpy as np
 
-from recommender.bundle import open_bundle
+from recommender.bundle import Bundle, open_bundle
 from recommender.config import Settings
 from recommender.features.recency import Recency
+from recommender.feed.pipeline import Pipeline
 from recommender.types import FeedQuery, Rows, Scores
 from recommender.wiring import build_pipeline
 from training.build import Built
 from training.dataset import Dataset
+from training.dense import dense_over
+from training.evaluation.figures import DENSE_PIPELINE, PIPELINE, SANITY
 from training.evaluation.metrics import category_levels
 from training.evaluation.protocol import Cases, TrainingPart
-from training.evaluation.report import PIPELINE
 from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
 from training.evaluation.top_k import top_k_of_scores
 from training.models.lineup import make_models
@@ -27,7 +29,7 @@ from training.models.shapes import Shapes
 from training.progress import Progress
 
 #: Every row that a report can hold beside the pipeline.
-KNOWN_ROWS: Final = frozenset({"random", "popularity", "popularity_in_category", "popularity_recent", *RECENCIES})
+KNOWN_ROWS: Final = frozenset({DENSE_PIPELINE, *SANITY, "popularity_recent", *RECENCIES})
 _BATCH = 64
 _DENSE_NEIGHBOURS = 500
 
@@ -36,10 +38,16 @@ def pipeline_lists(built: Built, cases: Cases, settings: Settings, depth: int, p
     """The pipeline as it is served, over the bundle as it is published; by score unless diversity is asked for."""
     bundle = open_bundle(built.folder)
     pipeline = build_pipeline(bundle, settings, diversity=settings.evaluate.diversity)
+    return _run(PIPELINE, pipeline, bundle, cases, built.dataset, depth, progress)
+
+
+def _run(
+    name: str, pipeline: Pipeline, bundle: Bundle, cases: Cases, dataset: Dataset, depth: int, progress: Progress
+) -> Rows:
     lists = np.full((len(cases), depth), -1, np.int32)
-    with progress.stage(f"run {PIPELINE}", len(cases)) as stage:
+    with progress.stage(f"run {name}", len(cases)) as stage:
         for place, user in enumerate(cases.users.tolist()):
-            user_id = built.dataset.user_ids[user]
+            user_id = dataset.user_ids[user]
             query = FeedQuery(
                 now_ms=bundle.manifest.now_ms,
                 user_id=user_id,
@@ -92,16 +100,26 @@ def other_lists(
     long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
     alone = settings.model_copy(update={"bundle": long_lists})
     models = make_models(dataset, alone, _recencies(built), Shapes.of(built.manifest.sources))
-    recent = np.zeros(0, np.float32)
+    dense = wanted is None or DENSE_PIPELINE in wanted
+    recent, total = np.zeros(0, np.float32), 0.0
     for model in models:
+        # Popularity is what the others fall back to.
+        if not (dense or model.name in (wanted or ()) or model.name == "popularity_recent"):
+            continue
         started = time.perf_counter()
         with progress.stage(f"fit alone {model.name}", None):
             model.fit(dataset)
         seconds = time.perf_counter() - started
+        total += seconds
         if model.name == "popularity_recent":
             recent = model.score_all(dataset.history(0), dataset.now_ms)
         if wanted is None or model.name in wanted:
             yield model.name, _dense_lists(model, recent, dataset, cases, depth, seed, progress), seconds
+    if dense:
+        bundle = open_bundle(built.folder)
+        over = dense_over({model.name: model for model in models}, bundle.tie_ranks)
+        pipeline = build_pipeline(bundle, settings, diversity=settings.evaluate.diversity, source_over=over)
+        yield DENSE_PIPELINE, _run(DENSE_PIPELINE, pipeline, bundle, cases, dataset, depth, progress), total
 
 
 def _recencies(built: Built) -> dict[str, Recency]:

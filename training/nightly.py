@@ -95,14 +95,14 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
         verdict = _gate(job, built)
     run: dict[str, Any] = {"version": built.manifest.version, "gate": verdict.model_dump() if verdict else None}
     if verdict is not None and verdict.refused:
-        write_run(job.models, {**run, "published": False, "seconds": clock.seconds})
+        write_run(job.models, {**run, "published": False, **clock.told()})
         shutil.rmtree(aside)
         raise GateRefusedError(f"{verdict.sentence()}; version {verdict.live} stays live")
     with clock.stage("publish", None):
         folder = publish(aside, job.models, built.manifest.version)
         _keep_twin(built, job.models)
         _tidy(job, store)
-    write_run(job.models, {**run, "published": True, "seconds": clock.seconds})
+    write_run(job.models, {**run, "published": True, **clock.told()})
     return PublishedVersion(
         built.manifest.version,
         folder,

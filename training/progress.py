@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 from rich.text import Text
+
+from training.memory import forget_peak, peak_bytes
 
 _LINE_SECONDS = 5.0
 
@@ -159,20 +161,37 @@ def progress_on(console: Console) -> Progress:
 
 
 class StageClock:
-    """Passes stages on and keeps how long each took.
+    """Passes stages on and keeps how long each took, and how much memory the process held at most meanwhile.
 
     Attributes:
         seconds: {stage: seconds}, in the order of their ends; a stage that comes twice adds up.
+        peak_bytes: {stage: bytes}; of a stage that comes twice the larger one. Processes of its own are not counted.
     """
 
     def __init__(self, progress: Progress, clock: Callable[[], float] = time.perf_counter) -> None:
         self._progress, self._clock = progress, clock
+        self._open: list[int] = []
         self.seconds: dict[str, float] = {}
+        self.peak_bytes: dict[str, int] = {}
 
     @contextmanager
     def stage(self, name: str, total: float | None) -> Iterator[Stage]:
         """A stage that is timed."""
+        self._see_peak()
+        self._open.append(0)
         started = self._clock()
         with self._progress.stage(name, total) as stage:
             yield stage
         self.seconds[name] = round(self.seconds.get(name, 0.0) + self._clock() - started, 3)
+        self._see_peak()
+        self.peak_bytes[name] = max(self._open.pop(), self.peak_bytes.get(name, 0))
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What it kept, as a run's record holds it."""
+        return {"seconds": self.seconds, "peak_bytes": self.peak_bytes}
+
+    def _see_peak(self) -> None:
+        """Note the peak for every open stage, and let it begin anew."""
+        peak = peak_bytes()
+        self._open = [max(seen, peak) for seen in self._open]
+        forget_peak()

@@ -62,6 +62,24 @@ def test_nothing_is_said_relative_to_a_model_without_hits() -> None:
     assert rarely.relative_interval is None
 
 
+def test_all_cases_of_a_user_come_with_each_draw_so_their_dependence_widens_the_interval() -> None:
+    values, owners = RNG.normal(0.5, 0.1, 200), np.arange(200)
+    repeated, whose = np.repeat(values, 5), np.repeat(owners, 5)
+    apart = bootstrap({"a": {"x": repeated}}, 1_000, seed=1).interval("a", "x")
+    together = bootstrap({"a": {"x": repeated}}, 1_000, seed=1, owners=whose).interval("a", "x")
+    once = bootstrap({"a": {"x": values}}, 1_000, seed=1).interval("a", "x")
+    assert (together.low, together.high) == pytest.approx((once.low, once.high))
+    assert together.high - together.low > 1.8 * (apart.high - apart.low)
+
+
+def test_a_user_of_many_cases_weighs_as_many() -> None:
+    values, owners = np.array([1.0, 0.0, 0.0, 0.0]), np.array([0, 1, 1, 1])
+    resampled = bootstrap({"a": {"x": values}}, 500, seed=2, owners=owners)
+    assert resampled.interval("a", "x").mean == 0.25
+    # Two draws of two users: both the first, one of each, both the second.
+    assert {round(sample, 6) for sample in resampled.samples[:, 0].tolist()} == {1.0, 0.25, 0.0}
+
+
 def test_the_seed_decides_and_the_memory_limit_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = {"a": {"x": RNG.random(60), "y": RNG.random(60)}}
     whole = bootstrap(columns, 100, seed=8).samples

@@ -22,6 +22,7 @@ from training.evaluation.metrics import (
     list_depth,
     measure,
     novelty,
+    target_hits,
 )
 from training.evaluation.protocol import Cases
 
@@ -200,3 +201,13 @@ def test_a_list_that_cheats_is_refused(row: list[int], fault: str) -> None:
 def test_there_is_one_list_per_case() -> None:
     with pytest.raises(ValueError, match="one row per case"):
         check_lists(lists_of([0], [1]), make_cases([[0]], 2))
+
+
+@given(cases_with_lists(), st.integers(1, 20))
+def test_hits_per_target_add_up_to_recall(drawn: tuple[Cases, Rows], k: int) -> None:
+    cases, lists = drawn
+    hits = target_hits(lists, cases, k)
+    sums = np.add.reduceat(hits, cases.target_offsets[:-1])
+    wanted = measure(lists, cases, [k], plain_facts(cases.n_items)).per_user[f"recall@{k}"]
+    np.testing.assert_allclose(sums / cases.target_counts, wanted)
+    assert not hits[cases.target_items < 0].any()

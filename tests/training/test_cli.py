@@ -102,7 +102,7 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     report = json.loads(out.read_text(), parse_constant=pytest.fail)
-    assert {"protocol", "users", "leaks", "models", "paired"} == report.keys()
+    assert {"protocol", "users", "leaks", "models", "paired", "segments", "stages", "importance"} == report.keys()
     assert report["protocol"]["k"] == [5, 20]
     assert report["protocol"]["holdout_seconds"] == 864_000
     assert {"windowshop", "random", "popularity", "cooccurrence", "content"} <= report["models"].keys()
@@ -114,6 +114,11 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     assert "windowshop" in outcome.stdout
     assert "By ndcg@20, windowshop" in outcome.stdout
     assert str(out) in outcome.stdout.replace("\n", "")
+    assert "history_length, ndcg@20" in outcome.stdout
+    again = shell.run("evaluate", "--compare", out, out)
+    assert again.returncode == 0, again.stderr
+    assert "Every figure is what it was." in again.stdout
+    shell.refuse("evaluate", "--compare", out, out.with_suffix(".png"), words="cannot read the report")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +129,8 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
         (["--holdout", "400d"], "hold out less"),
         (["--holdout", "14d", "--test", "nowhere.parquet"], "either --test FILE or --holdout"),
         ([], "either --test FILE or --holdout"),
+        (["--holdout", "10d", "--cuts", "0"], "--cuts 0"),
+        (["--holdout", "10d", "--seeds", "99"], "--seeds 99"),
         (["--holdout", "10d", "--k", "10,0"], "10,20,50"),
         (["--holdout", "10d", "--k", "ten"], "10,20,50"),
         (["--holdout", "10d", "--target", "bought"], "--target"),
@@ -165,7 +172,7 @@ def test_help_names_every_flag_of_the_contract(shell: Shell, command: str) -> No
         "train": ["--events", "--items", "--users", "--edges", "--erased", "--models", "--config", "--now"],
         "evaluate": [
             "--events", "--items", "--users", "--edges", "--erased", "--test", "--holdout", "--target", "--k",
-            "--novel-only", "--cold", "--baselines", "--out", "--config",
+            "--novel-only", "--cold", "--baselines", "--out", "--config", "--cuts", "--seeds", "--compare",
         ],
     }  # fmt: skip
     outcome = shell.run(command, "--help")

@@ -15,6 +15,7 @@ from tests.training.small_log import PER_TASTE, small_settings, write_small_log
 from tests.training.test_dataset import build, table_of
 from training.catalogue import Catalogue
 from training.dataset import Dataset, build_dataset
+from training.dense import DenseSource, dense_over
 from training.inputs import read_inputs
 from training.models.content import has_content
 from training.models.cooccurrence import CooccurrenceModel, neighbour_lists
@@ -132,6 +133,25 @@ def test_what_is_served_is_the_head_of_what_is_dense(tmp_path: Path, dataset: Da
         np.testing.assert_allclose(
             candidates.source_scores[own, column], dense[candidates.rows[own]], rtol=2e-3, atol=1e-5, err_msg=model.name
         )
+    # The whole pipeline over dense sources then ranks the same rows by the same inputs.
+    over = dense_over({model.name: model for model in made}, bundle.tie_ranks)
+    found = build_pipeline(bundle, settings, source_over=over).candidates(query)
+    places = np.argsort(found.rows)[np.searchsorted(np.sort(found.rows), candidates.rows)]
+    np.testing.assert_array_equal(found.rows[places], candidates.rows)
+    np.testing.assert_allclose(found.source_scores[places], candidates.source_scores, rtol=2e-3, atol=1e-5)
+
+
+def test_a_dense_source_gives_allowed_rows_of_positive_score_alone(
+    dataset: Dataset, models: dict[str, RetrievalModel]
+) -> None:
+    source = DenseSource("als", "item", models["als"], np.arange(dataset.n_items, dtype=np.int32))
+    history = dataset.history(3)
+    scores = models["als"].score_all(history, dataset.now_ms)
+    allowed = np.arange(dataset.n_items) % 2 == 0
+    result = source.retrieve(FeedQuery(now_ms=dataset.now_ms, history=history, allowed=allowed), 5)
+    wanted = np.flatnonzero(allowed & (scores > 0))
+    assert result.rows.tolist() == wanted[np.argsort(-scores[wanted], kind="stable")][:5].tolist()
+    np.testing.assert_array_equal(result.scores, scores[result.rows])
 
 
 def test_cooccurrence_knows_direction() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 
+import numpy as np
 from rich.console import Console
 
 from training.progress import BarProgress, PlainProgress, SilentProgress, StageClock, progress_on
@@ -60,3 +61,16 @@ def test_the_clock_keeps_how_long_each_stage_took_and_adds_up_what_comes_twice()
             clock.now += 1.5
             stage.advance(1)
     assert stages.seconds == {"fit": 3.0}
+
+
+def test_a_stage_tells_the_most_memory_held_within_it_and_not_what_others_held() -> None:
+    stages = StageClock(SilentProgress())
+    with stages.stage("outer", None):
+        with stages.stage("large", None):
+            np.ones(40 << 17)
+        with stages.stage("small", None):
+            pass
+    peaks = stages.peak_bytes
+    assert peaks["outer"] == peaks["large"] > 40 << 20
+    assert peaks["large"] - peaks["small"] > 20 << 20
+    assert stages.told()["peak_bytes"] == peaks

@@ -16,7 +16,8 @@ from training.dataset import Dataset, build_dataset
 from training.evaluation.report import Report
 from training.inputs import InputPaths, read_inputs
 from training.progress import SilentProgress
-from training.trial import TrialRequest, evaluate
+from training.request import TrialRequest
+from training.trial import evaluate
 
 _SHOP = Path(os.environ.get("WINDOWSHOP_DATA", "")) / "retailrocket_mb"
 pytestmark = pytest.mark.skipif(

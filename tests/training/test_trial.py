@@ -16,10 +16,12 @@ from recommender.types import DAY_MS
 from tests.training.small_log import DAYS, START_MS, small_rows, small_settings, write_small_log
 from training.inputs import InputPaths
 from training.progress import SilentProgress
-from training.trial import TrialRequest, evaluate
+from training.request import TrialRequest
+from training.trial import evaluate
 
 KEYS = {
-    "windowshop", "random", "popularity", "popularity_recent", "own_frequency", "als", "cooccurrence", "content",
+    "windowshop", "windowshop_dense", "random", "popularity", "popularity_recent", "own_frequency", "als",
+    "cooccurrence", "content",
     "popularity_category",
     "gfcf",
 }  # fmt: skip
@@ -119,6 +121,49 @@ def _events_alone(path: Path, rows: list[LoggedRow]) -> InputPaths:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_events(path, rows)
     return InputPaths(path)
+
+
+def test_several_cuts_and_seeds_are_pooled_and_told_one_by_one(tmp_path: Path) -> None:
+    settings = small_settings(sources=("cooccurrence", "popularity_recent"), most_trees=10)
+    report = run(
+        tmp_path, settings=settings, cuts=2, seeds=2, holdout_seconds=7 * 86_400.0, baselines=frozenset({"popularity"})
+    )
+    runs = report["runs"]
+    assert [(one["cut"], one["seed"]) for one in runs] == [(0, 42), (0, 43), (1, 42), (1, 43)]
+    newest, older = runs[0]["window_ms"], runs[2]["window_ms"]
+    assert older[1] == newest[0]
+    assert report["protocol"]["window_ms"] == newest
+    assert report["protocol"]["train_seeds"] == [42, 43]
+    cases = [one["users"] for one in runs]
+    assert cases[0] == cases[1]
+    assert report["protocol"]["scored"]["cases"] == cases[0] + cases[2] > report["users"] >= max(cases)
+    means = [one["models"]["popularity"]["ndcg@20"]["mean"] for one in runs]
+    pooled = (cases[0] * (means[0] + means[1]) + cases[2] * (means[2] + means[3])) / (2 * (cases[0] + cases[2]))
+    assert report["models"]["popularity"]["ndcg@20"]["mean"] == pytest.approx(pooled)
+    assert report["stages"]["run windowshop"]["seconds"] > 0
+    assert report["stages"]["all"]["peak_bytes"] > 2**20
+
+
+def test_more_cuts_than_the_log_is_long_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cut 3 of 3 has no training event"):
+        run(tmp_path, cuts=3, holdout_seconds=20 * 86_400.0)
+    with pytest.raises(ConfigurationError, match="--cuts 0"):
+        run(tmp_path, cuts=0)
+    with pytest.raises(ConfigurationError, match="--test is one test part"):
+        run(tmp_path, cuts=2, test=tmp_path / "x", holdout_seconds=None)
+
+
+def test_the_report_parts_users_and_targets_into_segments(report: dict[str, Any]) -> None:
+    segments = {one["name"]: one for one in report["segments"]}
+    assert set(segments) == {"history_length", "popularity_decile", "category"}
+    assert sum(segment["users"] for segment in segments["history_length"]["segments"]) == report["users"]
+    for one in segments.values():
+        assert sum(segment["targets"] for segment in one["segments"]) == report["protocol"]["counts"]["targets"]
+
+
+def test_serving_costs_nothing_where_lists_are_whole_and_search_is_exact(report: dict[str, Any]) -> None:
+    pair = report["paired"]["windowshop-windowshop_dense"]["ndcg@20"]
+    assert abs(pair["relative"]) < 0.02
 
 
 def test_novel_only_shows_nothing_that_was_touched_and_counts_what_it_took_out(tmp_path: Path) -> None:

@@ -57,6 +57,11 @@ def list_depth(ks: Sequence[int]) -> int:
     return max(*ks, MRR_DEPTH)
 
 
+def main_cut_off(ks: Sequence[int]) -> int:
+    """The cut-off that tables, plots and segments show: 20 if there, else the largest."""
+    return 20 if 20 in ks else int(max(ks))
+
+
 def measure(recommended: Rows, cases: Cases, ks: Sequence[int], facts: ItemFacts) -> Measured:
     """Every metric of one model's lists.
 
@@ -89,6 +94,15 @@ def measure(recommended: Rows, cases: Cases, ks: Sequence[int], facts: ItemFacts
 def hits_of(recommended: Rows, cases: Cases) -> npt.NDArray[np.bool_]:
     """bool [n, depth]: positions that show one of the user's targets."""
     return _is_among(recommended, cases.target_offsets, cases.target_items, cases.n_items)
+
+
+def target_hits(recommended: Rows, cases: Cases, k: int) -> PerUser:
+    """float64 [n_targets], in the order of `cases.target_items`: 1 where a target is among its user's first k."""
+    owners = np.repeat(np.arange(len(cases), dtype=np.int64), cases.target_counts)
+    shown = recommended[:, :k]
+    keys = (np.arange(len(cases), dtype=np.int64)[:, None] * cases.n_items + shown)[shown >= 0]
+    found = np.isin(owners * cases.n_items + cases.target_items, keys)
+    return np.asarray(found & (cases.target_items >= 0), np.float64)
 
 
 def recall(hits: npt.NDArray[np.bool_], target_counts: Codes, k: int) -> PerUser:

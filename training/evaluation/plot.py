@@ -9,7 +9,8 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from training.evaluation.report import PIPELINE, Report
+from training.evaluation.figures import PIPELINE
+from training.evaluation.report import Report
 from training.evaluation.table import gain, title
 
 _ACCENT: Final = "#0b7a4b"

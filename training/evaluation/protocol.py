@@ -37,6 +37,11 @@ class Window:
         """bool [n]: events of the test part; what comes after it belongs to neither."""
         return (times_ms >= self.start_ms) & (times_ms < self.end_ms)
 
+    def earlier(self, windows: int) -> Window:
+        """The span of the same length, so many lengths before."""
+        back = windows * (self.end_ms - self.start_ms)
+        return Window(self.start_ms - back, self.end_ms - back)
+
 
 def window_ending_at(last_target_ms: int, holdout_seconds: float) -> Window:
     """The whole days up to that of the last target event.

@@ -6,18 +6,17 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from recommender.errors import ConfigurationError
-from training.evaluation.bootstrap import Comparison, Interval, Resampled, bootstrap
-from training.evaluation.metrics import Measured
+from recommender.errors import ConfigurationError, InputError
+from training.evaluation.bootstrap import Resampled, bootstrap
+from training.evaluation.figures import PIPELINE, SANITY, Metrics, comparison_figure, interval_figure, is_rival, rounded
+from training.evaluation.metrics import Measured, main_cut_off
+from training.evaluation.pairs import Codes
 
-#: The key of the whole pipeline; every other one is compared with it.
-PIPELINE: Final = "windowshop"
-
-Metrics = dict[str, Any]
+_KEYS: Final = ("protocol", "users", "leaks", "models", "paired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Report:
         leaks: Names of known leaks, see `leaks.KNOWN_LEAKS`.
         models: {model: {metric: {"mean", "ci95"} or a number}}.
         paired: {"windowshop-model": {metric: {"mean", "ci95", "relative", "relative_ci95"}}}.
+        further: What else the file holds: `segments`, `runs`, `stages`, `importance`, as far as they are known.
     """
 
     protocol: dict[str, Any]
@@ -37,12 +37,12 @@ class Report:
     leaks: tuple[str, ...]
     models: dict[str, Metrics]
     paired: dict[str, dict[str, Metrics]]
+    further: dict[str, Any] = field(default_factory=dict)
 
     @property
     def main_k(self) -> int:
-        """The cut-off that tables and plots show: 20 if there, else the largest."""
-        ks = self.protocol["k"]
-        return 20 if 20 in ks else int(max(ks))
+        """The cut-off that tables, plots and segments show."""
+        return main_cut_off(self.protocol["k"])
 
     @property
     def main_metric(self) -> str:
@@ -53,15 +53,14 @@ class Report:
         """The models, best mean of the main metric first."""
         return sorted(self.models, key=lambda name: -float(self.models[name][self.main_metric]["mean"]))
 
+    def rivals(self) -> list[str]:
+        """The single models, the best first: neither the pipeline in another form nor sanity rows."""
+        return [name for name in self.ranking() if is_rival(name) and name not in SANITY]
+
     def to_json(self) -> dict[str, Any]:
-        """The contract's object."""
-        return {
-            "protocol": self.protocol,
-            "users": self.users,
-            "leaks": list(self.leaks),
-            "models": self.models,
-            "paired": self.paired,
-        }
+        """The object in the file."""
+        values = (self.protocol, self.users, list(self.leaks), self.models, self.paired)
+        return {**dict(zip(_KEYS, values, strict=True)), **self.further}
 
 
 def build_report(
@@ -71,6 +70,7 @@ def build_report(
     users: int,
     leaks: Sequence[str],
     fit_seconds: Mapping[str, float],
+    owners: Codes | None = None,
 ) -> Report:
     """The finished report.
 
@@ -80,13 +80,30 @@ def build_report(
         users: Scored users.
         leaks: Names of known leaks.
         fit_seconds: {model: seconds}.
+        owners: int64 [n], the user of each case, where one user has several.
     """
-    per_user = {name: one.per_user for name, one in measured.items()}
-    resampled = bootstrap(per_user, protocol["resamples"], protocol["seed"])
+    per_case = {name: one.per_user for name, one in measured.items()}
+    resampled = bootstrap(per_case, protocol["resamples"], protocol["seed"], owners)
     models = {name: _metrics_of(name, one, resampled, fit_seconds.get(name)) for name, one in measured.items()}
     others = [name for name in measured if name != PIPELINE and PIPELINE in measured]
     paired = {f"{PIPELINE}-{name}": _paired_with(name, measured[name], resampled) for name in others}
     return Report(dict(protocol), users, tuple(leaks), models, paired)
+
+
+def read_report(path: Path) -> Report:
+    """A report as it was written.
+
+    Raises:
+        InputError: The file cannot be read, or holds no finished report.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the report {path}: {error}") from error
+    if not isinstance(read, dict) or not all(key in read for key in _KEYS) or not read["models"]:
+        raise InputError(f"{path} is no finished report of windowshop evaluate")
+    protocol, users, leaks, models, paired = (read.pop(key) for key in _KEYS)
+    return Report(protocol, users, tuple(leaks), models, paired, read)
 
 
 @contextmanager
@@ -134,29 +151,12 @@ def write_report(report: Report, path: Path) -> None:
 
 
 def _metrics_of(name: str, one: Measured, resampled: Resampled, fit_seconds: float | None) -> Metrics:
-    metrics: Metrics = {metric: _interval(resampled.interval(name, metric)) for metric in one.per_user}
-    metrics |= {metric: _rounded(value) for metric, value in one.overall.items()}
+    metrics: Metrics = {metric: interval_figure(resampled.interval(name, metric)) for metric in one.per_user}
+    metrics |= {metric: rounded(value) for metric, value in one.overall.items()}
     if fit_seconds is not None:
         metrics["fit_seconds"] = round(fit_seconds, 3)
     return metrics
 
 
 def _paired_with(other: str, one: Measured, resampled: Resampled) -> dict[str, Metrics]:
-    return {metric: _comparison(resampled.compare(PIPELINE, other, metric)) for metric in one.per_user}
-
-
-def _interval(interval: Interval) -> Metrics:
-    return {"mean": _rounded(interval.mean), "ci95": [_rounded(interval.low), _rounded(interval.high)]}
-
-
-def _comparison(comparison: Comparison) -> Metrics:
-    bounds = comparison.relative_interval
-    return _interval(comparison.difference) | {
-        "relative": None if comparison.relative is None else _rounded(comparison.relative),
-        "relative_ci95": None if bounds is None else [_rounded(bound) for bound in bounds],
-    }
-
-
-def _rounded(value: float) -> float:
-    """Eight digits: what lies behind them is the order in which a sum was taken."""
-    return float(f"{value:.8g}")
+    return {metric: comparison_figure(resampled.compare(PIPELINE, other, metric)) for metric in one.per_user}

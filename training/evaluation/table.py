@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final
 
@@ -11,8 +10,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from training.evaluation.figures import DENSE_PIPELINE, PIPELINE, is_rival
 from training.evaluation.leaks import KNOWN_LEAKS
-from training.evaluation.report import PIPELINE, Report
+from training.evaluation.report import Report
+from training.evaluation.segment_rows import segment_blocks
+from training.evaluation.terms import days
 
 #: What rich puts between two columns.
 _GAP: Final = 3
@@ -36,11 +38,12 @@ def print_table(report: Report, console: Console) -> None:
     for heading in ("model", f"{metric}, 95 %", *further, _OVER):
         table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
     for name in names:
-        cells = (_value(report.models[name].get(column)) for column in further)
+        cells = (plain(report.models[name].get(column)) for column in further)
         table.add_row(name, means[name], *cells, gains[name], style="bold green" if name == PIPELINE else None)
     console.print(table)
     for sentence in verdict(report) + _remarks(report):
         console.print(sentence, highlight=False, soft_wrap=not console.is_terminal)
+    print_segments(report, console)
 
 
 def _that_fit(report: Report, width: int) -> list[str]:
@@ -57,12 +60,21 @@ def verdict(report: Report) -> list[str]:
     won, tied, lost = _sides(report, report.main_metric)
     parts = []
     if won:
-        parts.append(f"beats {_listed(list(won))}")
+        parts.append(f"beats {listed(list(won))}")
     if tied:
-        parts.append(f"cannot be told from {_listed([f'{name} at {over}' for name, over in tied.items()])}")
+        parts.append(f"cannot be told from {listed([f'{name} at {over}' for name, over in tied.items()])}")
     if lost:
-        parts.append(f"loses to {_listed([f'{name} at {over}' for name, over in lost.items()])}")
-    return [f"By {report.main_metric}, {PIPELINE} {'; '.join(parts)}.", _losses_elsewhere(report)]
+        parts.append(f"loses to {listed([f'{name} at {over}' for name, over in lost.items()])}")
+    said = [f"By {report.main_metric}, {PIPELINE} {'; '.join(parts)}.", _losses_elsewhere(report)] if parts else []
+    return said + _against_dense(report)
+
+
+def _against_dense(report: Report) -> list[str]:
+    pair = report.paired.get(f"{PIPELINE}-{DENSE_PIPELINE}")
+    if pair is None:
+        return []
+    over = gain(pair[report.main_metric])
+    return [f"Served against dense, untruncated and searched exactly, by {report.main_metric}: {over}."]
 
 
 def _losses_elsewhere(report: Report) -> str:
@@ -72,7 +84,7 @@ def _losses_elsewhere(report: Report) -> str:
             lost_by.setdefault(name, []).append(metric)
     if not lost_by:
         return "By the other metrics of accuracy it loses to none."
-    return f"It also loses {'; '.join(f'to {name} by {_listed(metrics)}' for name, metrics in lost_by.items())}."
+    return f"It also loses {'; '.join(f'to {name} by {listed(metrics)}' for name, metrics in lost_by.items())}."
 
 
 def _sides(report: Report, metric: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
@@ -82,7 +94,7 @@ def _sides(report: Report, metric: str) -> tuple[dict[str, str], dict[str, str],
     lost: dict[str, str] = {}
     for name in report.ranking():
         comparison = report.paired.get(f"{PIPELINE}-{name}", {}).get(metric)
-        if comparison is not None:
+        if comparison is not None and is_rival(name):
             low, high = comparison["ci95"]
             side = won if low > 0 else lost if high < 0 else tied
             side[name] = gain(comparison)
@@ -93,14 +105,18 @@ def title(report: Report) -> str:
     """Who was scored on what, in one line."""
     terms = report.protocol
     which = "items without history" if terms["cold"] else "new items" if terms["novel_only"] else "all items"
-    return f"{report.users:,} users, target {terms['target']}, {which}, {_test_part(terms.get('window_ms'))}"
+    seeds = len(terms.get("train_seeds", [0]))
+    several = f", {terms['cuts']} cuts" if terms.get("cuts", 1) > 1 else ""
+    several += f", {seeds} seeds" if seeds > 1 else ""
+    return f"{report.users:,} users, target {terms['target']}, {which}, {_test_part(report)}{several}"
 
 
-def _test_part(window_ms: Sequence[int] | None) -> str:
-    if window_ms is None:
+def _test_part(report: Report) -> str:
+    newest = report.protocol.get("window_ms")
+    if newest is None:
         return "test file"
-    first, last = (datetime.fromtimestamp(moment / 1_000, UTC) for moment in (window_ms[0], window_ms[1] - 1))
-    return f"test days {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    oldest = min((run["window_ms"] for run in report.further.get("runs", ())), default=newest)
+    return f"test days {days((oldest[0], newest[1]))}"
 
 
 def _remarks(report: Report) -> list[str]:
@@ -131,12 +147,36 @@ def gain(comparison: dict[str, Any] | None) -> str:
     return f"{mean} % ({low}, {high})"
 
 
-def _value(figure: dict[str, Any] | float | None) -> str:
+def plain(figure: dict[str, Any] | float | None) -> str:
+    """A figure without its interval: `.0380`; `-` for None."""
     if figure is None:
         return "-"
     value = figure["mean"] if isinstance(figure, dict) else figure
     return f"{value:.4f}".removeprefix("0") if value < 1 else f"{value:.2f}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def print_segments(report: Report, console: Console) -> None:
+    """Print every segment: how many users and targets, the pipeline, and the best single model there."""
+    blocks = list(segment_blocks(report))
+    if not blocks:
+        return
+    table = Table(title="Segments", title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("segment", "users", "targets", PIPELINE, "best single model there", _OVER):
+        table.add_column(heading, justify="left" if heading == "segment" else "right")
+    for block in blocks:
+        table.add_row(f"{block.name}, {block.metric}", style="bold")
+        for row in block.rows:
+            own, theirs = plain(_mean(row.own)), f"{row.rival} {plain(_mean(row.theirs))}".removesuffix(" -")
+            pair = None if row.pair is None else dict(row.pair)
+            table.add_row(f"  {row.label}", f"{row.users:,}", f"{row.targets:,}", own, theirs, gain(pair))
+        table.add_section()
+    console.print(table)
+
+
+def _mean(figure: Mapping[str, Any] | None) -> float | None:
+    return None if figure is None else float(figure["mean"])

@@ -1,0 +1,138 @@
+"""What the pipeline and the best single models are worth in each segment, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from training.evaluation.bootstrap import Resampled, resample
+from training.evaluation.figures import comparison_figure, interval_figure
+from training.evaluation.grouping import Grouping
+from training.evaluation.metrics import PerUser
+from training.evaluation.pairs import Codes
+from training.evaluation.pool import Pool
+
+#: Segments of fewer users are counted, but nothing is said of them: a resample might hold none of them.
+LEAST_USERS: Final = 20
+#: Groups without an order of their own: the largest are told, the others together.
+_MOST_GROUPS: Final = 12
+_OTHERS: Final = "all others"
+
+_Columns = Mapping[str, PerUser]
+
+
+def segment_figures(pool: Pool, models: Sequence[str], k: int, resamples: int, seed: int) -> list[dict[str, Any]]:
+    """Every grouping that parts the cases at all, with its segments.
+
+    Segments of users hold the metrics `ndcg@k` and `recall@k` as means over their cases; segments of targets hold
+    `hits@k`, the share of their targets that are among the first k. Users are resampled either way: targets of one
+    user depend on each other.
+
+    Args:
+        pool: The cases.
+        models: Whom to tell of, the one that the others are paired with first.
+        k: Cut-off.
+        resamples: How many.
+        seed: Of the bootstrap.
+
+    Returns:
+        [{"name", "of", "segments": [{"label", "users", "targets", "models", "paired"}]}]; the last two are empty in
+        segments of fewer than `LEAST_USERS` users.
+    """
+    found = []
+    for grouping in map(_gathered, pool.groupings):
+        if len(np.unique(grouping.codes)) > 1:
+            segments = _segments(pool, grouping, models, k, (resamples, seed))
+            found.append({"name": grouping.name, "of": grouping.of, "segments": segments})
+    return found
+
+
+def _segments(
+    pool: Pool, grouping: Grouping, models: Sequence[str], k: int, draws: tuple[int, int]
+) -> list[dict[str, Any]]:
+    columns: dict[str, _Columns]
+    if grouping.of == "users":
+        cases = np.arange(len(pool.owners))
+        columns = {
+            metric: {name: pool.measured[name].per_user[metric] for name in models}
+            for metric in (f"ndcg@{k}", f"recall@{k}")
+        }
+    else:
+        cases = pool.target_cases
+        columns = {f"hits@{k}": {name: pool.target_hits[name] for name in models}}
+    counts = [_counts(pool, grouping, cases, code) for code in range(len(grouping.labels))]
+    told = [code for code, (users, _) in enumerate(counts) if users >= LEAST_USERS]
+    resampled = _resampled(pool.owners[cases], grouping.codes, told, columns, draws)
+    out = []
+    for code, (users, targets) in enumerate(counts):
+        if users:
+            segment: dict[str, Any] = {"label": grouping.labels[code], "users": users, "targets": targets}
+            segment |= _figures(resampled, code, models, list(columns)) if code in told else _NOTHING
+            out.append(segment)
+    return out
+
+
+_NOTHING: Final[dict[str, Any]] = {"models": {}, "paired": {}}
+
+
+def _counts(pool: Pool, grouping: Grouping, cases: Codes, code: int) -> tuple[int, int]:
+    """Distinct users and targets of a group."""
+    inside = grouping.codes == code
+    users = len(np.unique(pool.owners[cases[inside]]))
+    if grouping.of == "targets":
+        return users, int(inside.sum())
+    return users, int(inside[pool.target_cases].sum())
+
+
+def _resampled(
+    owners: Codes, codes: Codes, told: Sequence[int], columns: Mapping[str, _Columns], draws: tuple[int, int]
+) -> Resampled:
+    """Columns of every told group, model and metric; the group's code is part of the metric's name."""
+    n_users = 1 + int(owners.max())
+    names: list[tuple[str, str]] = []
+    sums: list[npt.NDArray[np.float64]] = []
+    size_of: list[int] = []
+    sizes = np.zeros((n_users, max(len(told), 1)))
+    for place, code in enumerate(told):
+        inside = codes == code
+        own = owners[inside]
+        sizes[:, place] = np.bincount(own, minlength=n_users)
+        for metric, by_model in columns.items():
+            for name, values in by_model.items():
+                names.append((name, f"{metric} {code}"))
+                sums.append(np.asarray(np.bincount(own, values[inside], n_users), np.float64))
+                size_of.append(place)
+    matrix = np.column_stack(sums) if sums else np.zeros((n_users, 0))
+    return resample(tuple(names), matrix, sizes, np.array(size_of, np.intp), *draws)
+
+
+def _figures(resampled: Resampled, code: int, models: Sequence[str], metrics: Sequence[str]) -> dict[str, Any]:
+    first, *others = models
+    return {
+        "models": {
+            name: {metric: interval_figure(resampled.interval(name, f"{metric} {code}")) for metric in metrics}
+            for name in models
+        },
+        "paired": {
+            f"{first}-{name}": {
+                metric: comparison_figure(resampled.compare(first, name, f"{metric} {code}")) for metric in metrics
+            }
+            for name in others
+        },
+    }
+
+
+def _gathered(grouping: Grouping) -> Grouping:
+    """The grouping without empty groups; where it has no order of its own, the largest first, the rest together."""
+    counts = np.bincount(grouping.codes, minlength=len(grouping.labels))
+    order = np.arange(len(counts)) if grouping.ordered else np.argsort(-counts, kind="stable")
+    order = order[counts[order] > 0]
+    most = len(order) if grouping.ordered else _MOST_GROUPS
+    place = np.full(len(counts), most, np.int64)
+    place[order[:most]] = np.arange(len(order[:most]))
+    labels = tuple(grouping.labels[code] for code in order[:most].tolist())
+    rest = (_OTHERS,) if len(order) > most else ()
+    return Grouping(grouping.name, grouping.of, labels + rest, place[grouping.codes], grouping.ordered)
