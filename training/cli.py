@@ -18,6 +18,7 @@ from recommender.types import DAY_MS
 from training.demo.command import demo
 from training.evaluation.change import compare_reports
 from training.evaluation.change_table import print_change
+from training.evaluation.page import write_page
 from training.evaluation.plot import plot
 from training.evaluation.report import Report
 from training.evaluation.table import print_table
@@ -157,8 +158,9 @@ def evaluate(
 def _show(report: Report, out: Path, console: Console) -> None:
     """Print a report, and put its pictures beside it."""
     plot(report, out.with_suffix(".png"))
+    write_page(report, out.with_suffix(".html"))
     print_table(report, console)
-    _say(console, f"report {out}, plot {out.with_suffix('.png')}")
+    _say(console, f"report {out}, page {out.with_suffix('.html')}, plot {out.with_suffix('.png')}")
 
 
 def print_reading(report: ReadReport, console: Console) -> None:

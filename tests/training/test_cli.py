@@ -111,6 +111,7 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
         "windowshop"
     ].keys()
     assert out.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert out.with_suffix(".html").read_text().startswith("<!doctype html>")
     assert "windowshop" in outcome.stdout
     assert "By ndcg@20, windowshop" in outcome.stdout
     assert str(out) in outcome.stdout.replace("\n", "")
