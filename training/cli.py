@@ -16,11 +16,11 @@ from recommender.errors import ConfigurationError
 from recommender.logs import ReadReport
 from recommender.types import DAY_MS
 from training.demo.command import demo
-from training.evaluation.change import compare_reports
+from training.evaluation.change import Change, compare_reports
 from training.evaluation.change_table import print_change
 from training.evaluation.page import write_page
 from training.evaluation.plot import plot
-from training.evaluation.report import Report
+from training.evaluation.report import Report, write_json
 from training.evaluation.table import print_table
 from training.inputs import InputPaths
 from training.nightly import NightlyJob, PublishedVersion
@@ -53,7 +53,11 @@ Out = Annotated[
 ]
 Compare = Annotated[
     tuple[Path, Path] | None,
-    typer.Option("--compare", metavar="OLD.json NEW.json", help="Compare two finished reports instead of evaluating."),
+    typer.Option(
+        "--compare",
+        metavar="OLD.json NEW.json",
+        help="Compare two finished reports instead of evaluating; --out gets it as JSON.",
+    ),
 ]
 
 
@@ -131,7 +135,7 @@ def evaluate(
     """Measure the pipeline as it is served beside every single model, with full ranking and paired intervals."""
     console = _console()
     if compare is not None:
-        print_change(compare_reports(*compare), console)
+        _show_change(compare_reports(*compare), out, console)
         return
     if events is None or out is None:
         raise ConfigurationError("give --events and --out, or two reports to --compare")
@@ -153,6 +157,14 @@ def evaluate(
     for reading in trial.readings:
         print_reading(reading, console)
     _show(trial.report, out, console)
+
+
+def _show_change(change: Change, out: Path | None, console: Console) -> None:
+    """Print what changed, and write it where asked."""
+    print_change(change, console)
+    if out is not None:
+        write_json(change.to_json(), out)
+        _say(console, f"comparison {out}")
 
 
 def _show(report: Report, out: Path, console: Console) -> None:

@@ -53,6 +53,14 @@ def test_a_small_steady_gain_is_seen_pair_by_pair_and_not_without(tmp_path: Path
     assert by_model(apart)["windowshop"].difference is None
 
 
+def test_users_figures_of_another_report_are_not_paired(tmp_path: Path) -> None:
+    old = written(tmp_path / "old.json", [outcome_of(ids(80), OWN.tolist())])
+    written(tmp_path / "other.json", [outcome_of(ids(70), OWN[:70].tolist())])
+    users_path(tmp_path / "other.json").replace(users_path(old))
+    new = written(tmp_path / "new.json", [outcome_of(ids(80), OWN.tolist())])
+    assert "does not belong" in compare_reports(old, new).unpaired
+
+
 def test_users_figures_name_nobody_and_stand_in_the_same_order_in_every_report(tmp_path: Path) -> None:
     path = written(tmp_path / "report.json", [outcome_of(ids(80), OWN.tolist())])
     figures = read_users(users_path(path))

@@ -144,12 +144,19 @@ def test_nothing_is_said_of_a_segment_of_few_users() -> None:
 
 def test_the_smaller_of_many_groups_are_told_together() -> None:
     codes = np.concatenate([np.full(60, 14), np.arange(30) % 15])
-    grouping = Grouping("city", "users", tuple(f"city {n}" for n in range(15)), codes, ordered=False)
+    grouping = Grouping("city", "users", tuple(f"city {chr(97 + n)}" for n in range(15)), codes, ordered=False)
     pool = replace(pooled([outcome_of(ids(90), [0.5] * 90)]), groupings=[grouping])
     found = figures_of(pool)["city"]
-    assert next(iter(found)) == "city 14"
+    assert next(iter(found)) == "city o"
     assert len(found) == 13
     assert found["all others"]["users"] == 6
+
+
+def test_groups_that_are_numbers_stand_in_their_order() -> None:
+    labels = ("65+", "unknown", "15-24K", "Under 15K", "9")
+    grouping = Grouping("age", "users", labels, np.repeat(np.arange(5), [9, 8, 7, 6, 5]), ordered=False)
+    pool = replace(pooled([outcome_of(ids(35), [0.5] * 35)]), groupings=[grouping])
+    assert list(figures_of(pool)["age"]) == ["9", "Under 15K", "15-24K", "65+", "unknown"]
 
 
 # --- the report of several

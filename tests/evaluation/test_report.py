@@ -177,6 +177,23 @@ def test_a_pipeline_that_always_wins_loses_to_none() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("dense", "told"),
+    [(0.5, "Serving costs at most 1 %"), (0.503, "at most 1 %"), (0.51, "more than 1 %"), (0.45, "at most 1 %")],
+)
+def test_what_serving_costs_is_said_apart_from_rivals(dense: float, told: str) -> None:
+    said = verdict(report_of({"windowshop": 0.5, "windowshop_dense": dense, "als": 0.4}))
+    assert said[0] == "By ndcg@20, windowshop beats als."
+    assert said[-1].startswith("Serving costs")
+    assert told in said[-1]
+    assert "perhaps" not in said[-1]
+
+
+def test_on_cold_items_the_bar_is_popularity_in_the_users_categories() -> None:
+    said = verdict(report_of({"windowshop": 0.5, "popularity_in_category": 0.2}, cold=True))
+    assert "Its recall@20 is 2.50 times (2.50 - 2.50) that of popularity in the user's categories." in said
+
+
 def test_known_leaks_are_explained_below_the_table() -> None:
     text = printed(report_of({"windowshop": 0.5}, ("other_users_future",)), 200)
     assert "other_users_future: models learned from events later" in text

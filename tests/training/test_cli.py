@@ -116,9 +116,10 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     assert "By ndcg@20, windowshop" in outcome.stdout
     assert str(out) in outcome.stdout.replace("\n", "")
     assert "history_length, ndcg@20" in outcome.stdout
-    again = shell.run("evaluate", "--compare", out, out)
+    again = shell.run("evaluate", "--compare", out, out, "--out", tmp_path / "change.json")
     assert again.returncode == 0, again.stderr
     assert "Every figure is what it was." in again.stdout
+    assert {one["verdict"] for one in json.loads((tmp_path / "change.json").read_text())["metrics"]} == {"equal"}
     shell.refuse("evaluate", "--compare", out, out.with_suffix(".png"), words="cannot read the report")
 
 

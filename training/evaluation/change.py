@@ -90,6 +90,8 @@ def _why_unpaired(old: Report, new: Report, then: UserFigures | None, now: UserF
     fingerprints = [report.protocol.get("scored", {}).get("fingerprint") for report in (old, new)]
     if fingerprints[0] is None or fingerprints[0] != fingerprints[1]:
         return "they score other users, or the same ones on other targets"
+    if then is not None and now is not None and not np.array_equal(then.owners, now.owners):
+        return "a file of users' figures does not belong to its report"
     return ""
 
 

@@ -138,7 +138,16 @@ def write_report(report: Report, path: Path) -> None:
     Raises:
         ConfigurationError: The place cannot be written to.
     """
-    text = json.dumps(report.to_json(), indent=1, allow_nan=False) + "\n"
+    write_json(report.to_json(), path)
+
+
+def write_json(values: dict[str, Any], path: Path) -> None:
+    """Write an object whole or not at all.
+
+    Raises:
+        ConfigurationError: The place cannot be written to.
+    """
+    text = json.dumps(values, indent=1, allow_nan=False) + "\n"
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

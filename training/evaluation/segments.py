@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ import numpy.typing as npt
 
 from training.evaluation.bootstrap import Resampled, resample
 from training.evaluation.figures import comparison_figure, interval_figure
-from training.evaluation.grouping import Grouping
+from training.evaluation.grouping import UNKNOWN, Grouping
 from training.evaluation.metrics import PerUser
 from training.evaluation.pairs import Codes
 from training.evaluation.pool import Pool
@@ -126,13 +128,25 @@ def _figures(resampled: Resampled, code: int, models: Sequence[str], metrics: Se
 
 
 def _gathered(grouping: Grouping) -> Grouping:
-    """The grouping without empty groups; where it has no order of its own, the largest first, the rest together."""
+    """The grouping without empty groups; where it has no order of its own, the largest ones, the rest together."""
     counts = np.bincount(grouping.codes, minlength=len(grouping.labels))
     order = np.arange(len(counts)) if grouping.ordered else np.argsort(-counts, kind="stable")
     order = order[counts[order] > 0]
     most = len(order) if grouping.ordered else _MOST_GROUPS
+    if not grouping.ordered:
+        order = np.concatenate([_by_number(order[:most], grouping.labels), order[most:]])
     place = np.full(len(counts), most, np.int64)
     place[order[:most]] = np.arange(len(order[:most]))
     labels = tuple(grouping.labels[code] for code in order[:most].tolist())
     rest = (_OTHERS,) if len(order) > most else ()
     return Grouping(grouping.name, grouping.of, labels + rest, place[grouping.codes], grouping.ordered)
+
+
+def _by_number(codes: Codes, labels: Sequence[str]) -> Codes:
+    """Codes by the first number in their labels, where all but `unknown` have one: ages, incomes, sizes."""
+    numbers = {code: re.search(r"\d+", labels[code]) for code in codes.tolist()}
+    if not all(found or labels[code] == UNKNOWN for code, found in numbers.items()):
+        return codes
+    # Of "under 15" and "15 to 24" the first is the lower.
+    keys = [(int(found[0]), -found.start()) if found else (math.inf, 0) for found in numbers.values()]
+    return codes[sorted(range(len(codes)), key=keys.__getitem__)]

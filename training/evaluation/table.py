@@ -21,6 +21,8 @@ _GAP: Final = 3
 _OVER: Final = f"{PIPELINE} over it"
 #: A gain of more than so many times the other says only that the other is no rival.
 _MANYFOLD: Final = 9
+#: The share of the dense pipeline's worth that truncated lists and an approximate index may cost.
+_SERVING_MAY_COST: Final = 0.01
 #: What the table adds behind the main metric, as far as the console is wide enough.
 _FURTHER: Final = ("recall@{k}", "hit_rate@{k}", "mrr", "coverage@{k}", "diversity@{k}", "novelty@{k}")
 
@@ -66,15 +68,29 @@ def verdict(report: Report) -> list[str]:
     if lost:
         parts.append(f"loses to {listed([f'{name} at {over}' for name, over in lost.items()])}")
     said = [f"By {report.main_metric}, {PIPELINE} {'; '.join(parts)}.", _losses_elsewhere(report)] if parts else []
-    return said + _against_dense(report)
+    return said + _over_category(report) + _against_dense(report)
 
 
 def _against_dense(report: Report) -> list[str]:
-    pair = report.paired.get(f"{PIPELINE}-{DENSE_PIPELINE}")
+    pair = report.paired.get(f"{PIPELINE}-{DENSE_PIPELINE}", {}).get(report.main_metric)
     if pair is None:
         return []
-    over = gain(pair[report.main_metric])
-    return [f"Served against dense, untruncated and searched exactly, by {report.main_metric}: {over}."]
+    low, high = pair["relative_ci95"] or (-1.0, 1.0)
+    sure = low >= -_SERVING_MAY_COST
+    told = "at most" if sure else "more than" if high < -_SERVING_MAY_COST else "perhaps more than"
+    share = f"{100 * _SERVING_MAY_COST:.0f} %"
+    return [f"Serving costs {told} {share} of the dense pipeline's {report.main_metric}: {gain(pair)}."]
+
+
+def _over_category(report: Report) -> list[str]:
+    """On cold items the bar is popularity in the user's categories."""
+    pair = report.paired.get(f"{PIPELINE}-popularity_in_category", {}).get(f"recall@{report.main_k}")
+    if pair is None or pair["relative"] is None:
+        return []
+    times = " - ".join(f"{1 + bound:.2f}" for bound in pair["relative_ci95"] or ())
+    interval = f" ({times})" if times else ""
+    own = f"Its recall@{report.main_k} is {1 + pair['relative']:.2f} times{interval}"
+    return [f"{own} that of popularity in the user's categories."]
 
 
 def _losses_elsewhere(report: Report) -> str:
