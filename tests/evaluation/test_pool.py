@@ -143,19 +143,34 @@ def test_nothing_is_said_of_a_segment_of_few_users() -> None:
 
 
 def test_the_smaller_of_many_groups_are_told_together() -> None:
-    codes = np.concatenate([np.full(60, 14), np.arange(30) % 15])
+    codes = np.concatenate([np.full(60, 14), np.arange(300) % 15])
     grouping = Grouping("city", "users", tuple(f"city {chr(97 + n)}" for n in range(15)), codes, ordered=False)
-    pool = replace(pooled([outcome_of(ids(90), [0.5] * 90)]), groupings=[grouping])
+    pool = replace(pooled([outcome_of(ids(360), [0.5] * 360)]), groupings=[grouping])
     found = figures_of(pool)["city"]
     assert next(iter(found)) == "city o"
     assert len(found) == 13
-    assert found["all others"]["users"] == 6
+    assert found["all others"]["users"] == 60
+
+
+def test_a_value_that_few_users_share_is_not_named() -> None:
+    email = Grouping("email", "users", tuple(f"u{n}@x" for n in range(80)), np.arange(80), ordered=False)
+    city = Grouping("city", "users", ("Here", "Rare"), np.repeat([0, 1], [62, 18]), ordered=False)
+    pool = replace(pooled([outcome_of(ids(80), [0.5] * 80)]), groupings=[email, city])
+    found = figures_of(pool)
+    assert {name: list(segments) for name, segments in found.items()} == {"city": ["Here", "all others"]}
+
+
+def test_where_nothing_is_known_of_the_items_there_is_no_segment_of_them() -> None:
+    labels = ("unknown", "Food", "no candidate")
+    nothing = Grouping("category", "targets", labels, np.repeat([0, 2], 40), ordered=False)
+    pool = replace(pooled([outcome_of(ids(80), [0.5] * 80)]), groupings=[nothing])
+    assert figures_of(pool) == {}
 
 
 def test_groups_that_are_numbers_stand_in_their_order() -> None:
     labels = ("65+", "unknown", "15-24K", "Under 15K", "9")
-    grouping = Grouping("age", "users", labels, np.repeat(np.arange(5), [9, 8, 7, 6, 5]), ordered=False)
-    pool = replace(pooled([outcome_of(ids(35), [0.5] * 35)]), groupings=[grouping])
+    grouping = Grouping("age", "users", labels, np.repeat(np.arange(5), [29, 28, 27, 26, 25]), ordered=False)
+    pool = replace(pooled([outcome_of(ids(135), [0.5] * 135)]), groupings=[grouping])
     assert list(figures_of(pool)["age"]) == ["9", "Under 15K", "15-24K", "65+", "unknown"]
 
 

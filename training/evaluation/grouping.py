@@ -17,8 +17,10 @@ from training.evaluation.protocol import Cases, TrainingPart
 _HISTORY_BORDERS: Final = (5, 10, 20, 50, 100, 200, 500)
 _AGE_BORDERS_DAYS: Final = (7, 30, 90, 180, 365)
 _DECILES: Final = 10
-#: Of what no candidate covers, or nobody has told.
+#: Of what nobody has told.
 UNKNOWN: Final = "unknown"
+#: Of targets that no candidate covers.
+NO_CANDIDATE: Final = "no candidate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def _of_targets(
 ) -> Grouping:
     """Targets by the codes of their items; what no candidate covers is a group of its own."""
     codes = np.append(item_codes, len(labels))[cases.target_items]
-    return Grouping(name, "targets", (*labels, "no candidate"), codes.astype(np.int64), ordered)
+    return Grouping(name, "targets", (*labels, NO_CANDIDATE), codes.astype(np.int64), ordered)
 
 
 def _coded(values: Sequence[str]) -> tuple[tuple[str, ...], Codes]:

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from training.evaluation.bootstrap import Resampled, resample
 from training.evaluation.figures import comparison_figure, interval_figure
-from training.evaluation.grouping import UNKNOWN, Grouping
+from training.evaluation.grouping import NO_CANDIDATE, UNKNOWN, Grouping
 from training.evaluation.metrics import PerUser
-from training.evaluation.pairs import Codes
+from training.evaluation.pairs import Codes, highest
 from training.evaluation.pool import Pool
 
 #: Segments of fewer users are counted, but nothing is said of them: a resample might hold none of them.
@@ -45,8 +45,10 @@ def segment_figures(pool: Pool, models: Sequence[str], k: int, resamples: int, s
         segments of fewer than `LEAST_USERS` users.
     """
     found = []
-    for grouping in map(_gathered, pool.groupings):
-        if len(np.unique(grouping.codes)) > 1:
+    for given in pool.groupings:
+        cases = slice(None) if given.of == "users" else pool.target_cases
+        grouping = _gathered(given, pool.owners[cases])
+        if len({*grouping.labels} - {UNKNOWN, NO_CANDIDATE}) > 1:
             segments = _segments(pool, grouping, models, k, (resamples, seed))
             found.append({"name": grouping.name, "of": grouping.of, "segments": segments})
     return found
@@ -127,19 +129,29 @@ def _figures(resampled: Resampled, code: int, models: Sequence[str], metrics: Se
     }
 
 
-def _gathered(grouping: Grouping) -> Grouping:
-    """The grouping without empty groups; where it has no order of its own, the largest ones, the rest together."""
-    counts = np.bincount(grouping.codes, minlength=len(grouping.labels))
-    order = np.arange(len(counts)) if grouping.ordered else np.argsort(-counts, kind="stable")
-    order = order[counts[order] > 0]
-    most = len(order) if grouping.ordered else _MOST_GROUPS
-    if not grouping.ordered:
-        order = np.concatenate([_by_number(order[:most], grouping.labels), order[most:]])
-    place = np.full(len(counts), most, np.int64)
-    place[order[:most]] = np.arange(len(order[:most]))
-    labels = tuple(grouping.labels[code] for code in order[:most].tolist())
-    rest = (_OTHERS,) if len(order) > most else ()
-    return Grouping(grouping.name, grouping.of, labels + rest, place[grouping.codes], grouping.ordered)
+def _gathered(grouping: Grouping, owners: Codes) -> Grouping:
+    """The grouping without empty groups; where it has no order of its own, the largest ones, the rest together.
+
+    A value that few users share tells of a person rather than of users, and its name stays out of the report.
+
+    Args:
+        grouping: With a code for each case, or for each target.
+        owners: int64, the user of each.
+    """
+    users = np.unique(grouping.codes * (1 + highest(owners)) + owners) // (1 + highest(owners))
+    counts = np.bincount(users, minlength=len(grouping.labels))
+    if grouping.ordered:
+        kept = np.flatnonzero(counts)
+    else:
+        largest = np.argsort(-counts, kind="stable")[:_MOST_GROUPS]
+        least = LEAST_USERS if grouping.of == "users" else 1
+        kept = _by_number(largest[counts[largest] >= least], grouping.labels)
+    place = np.full(len(counts), len(kept), np.int64)
+    place[kept] = np.arange(len(kept))
+    codes = place[grouping.codes]
+    rest = (_OTHERS,) if (codes == len(kept)).any() else ()
+    labels = tuple(grouping.labels[code] for code in kept.tolist())
+    return Grouping(grouping.name, grouping.of, labels + rest, codes, grouping.ordered)
 
 
 def _by_number(codes: Codes, labels: Sequence[str]) -> Codes:

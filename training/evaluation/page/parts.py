@@ -22,9 +22,9 @@ def segments_section(report: Report) -> Section | None:
     if not blocks:
         return None
     how = (
-        "The pipeline (green) beside whichever of the three best single models is best in the segment (grey). Users by "
-        "what their list is worth, targets by the share of them that is found (hits). Segments of fewer than "
-        f"{LEAST_USERS} users are counted only."
+        "The pipeline (green) beside whichever of the three best single models is best in the segment (grey); that one "
+        "is picked after the fact, so gains lean low. Users by what their list is worth, targets by the share of them "
+        f"that is found (hits). Segments of fewer than {LEAST_USERS} users are counted only."
     )
     return Section("segments", "Segments", joined([paragraph(how, "soft"), *blocks]))
 
