@@ -17,11 +17,12 @@ from recommender.wiring import build_pipeline
 from training.build import Built
 from training.dataset import Dataset
 from training.dense import dense_over
-from training.evaluation.figures import DENSE_PIPELINE, PIPELINE, SANITY
+from training.evaluation.figures import DENSE_PIPELINE, PIPELINE, SANITY, STORED_ALS
 from training.evaluation.metrics import category_levels
 from training.evaluation.protocol import Cases, TrainingPart
 from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
 from training.evaluation.top_k import top_k_of_scores
+from training.models.als import AlsModel
 from training.models.lineup import make_models
 from training.models.parameters import RECENCIES, default_recencies
 from training.models.protocol import RetrievalModel
@@ -29,9 +30,11 @@ from training.models.shapes import Shapes
 from training.progress import Progress
 
 #: Every row that a report can hold beside the pipeline.
-KNOWN_ROWS: Final = frozenset({DENSE_PIPELINE, *SANITY, "popularity_recent", *RECENCIES})
+KNOWN_ROWS: Final = frozenset({DENSE_PIPELINE, STORED_ALS, *SANITY, "popularity_recent", *RECENCIES})
 _BATCH = 64
 _DENSE_NEIGHBOURS = 500
+#: float32 [n_items] of a user's row.
+_ScoreOf = Callable[[int], Scores]
 
 
 def pipeline_lists(built: Built, cases: Cases, settings: Settings, depth: int, progress: Progress) -> Rows:
@@ -81,21 +84,35 @@ def other_lists(
         progress: Told of every model.
         wanted: Names to give, None for all; on cold items the two that show what is easy always come.
     """
-    seed, dataset = settings.evaluate.seed, built.dataset
-    popularity = item_popularity(train, dataset.n_items)
+    yield from _sanity_lists(built.dataset, settings, train, cases, depth, wanted)
+    yield from _model_lists(built, settings, cases, depth, progress, wanted)
+
+
+def _sanity_lists(
+    dataset: Dataset, settings: Settings, train: TrainingPart, cases: Cases, depth: int, wanted: frozenset[str] | None
+) -> Iterator[tuple[str, Rows, float]]:
+    seed, popularity = settings.evaluate.seed, item_popularity(train, dataset.n_items)
     sanity: dict[str, Callable[[], Rows]] = {
         "random": lambda: random_top(cases, depth, seed),
         "popularity": lambda: popularity_top(cases, popularity, depth, seed),
     }
+    always = set()
     if cases.candidates is not None:
+        always = {"random", "popularity_in_category"}
         levels = category_levels(dataset.catalogue.categories.tolist())
         sanity["popularity_in_category"] = lambda: popularity_in_category_top(
             cases, train, popularity, levels, depth, seed
         )
-    always = {"random", "popularity_in_category"} if cases.candidates is not None else set()
-    for name, rows in sanity.items():
+    for name, draw in sanity.items():
         if wanted is None or name in wanted or name in always:
-            yield name, rows(), 0.0
+            yield name, draw(), 0.0
+
+
+def _model_lists(
+    built: Built, settings: Settings, cases: Cases, depth: int, progress: Progress, wanted: frozenset[str] | None
+) -> Iterator[tuple[str, Rows, float]]:
+    """Single models, each in the forms that are wanted, then the pipeline over their dense scores."""
+    dataset, seed = built.dataset, settings.evaluate.seed
     # Alone, a model is not held to the lengths that serving can afford.
     long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
     alone = settings.model_copy(update={"bundle": long_lists})
@@ -103,8 +120,10 @@ def other_lists(
     dense = wanted is None or DENSE_PIPELINE in wanted
     recent, total = np.zeros(0, np.float32), 0.0
     for model in models:
+        forms = _forms(model, dataset)
+        forms = {name: score_of for name, score_of in forms.items() if wanted is None or name in wanted}
         # Popularity is what the others fall back to.
-        if not (dense or model.name in (wanted or ()) or model.name == "popularity_recent"):
+        if not forms and not dense and model.name != "popularity_recent":
             continue
         started = time.perf_counter()
         with progress.stage(f"fit alone {model.name}", None):
@@ -113,13 +132,22 @@ def other_lists(
         total += seconds
         if model.name == "popularity_recent":
             recent = model.score_all(dataset.history(0), dataset.now_ms)
-        if wanted is None or model.name in wanted:
-            yield model.name, _dense_lists(model, recent, dataset, cases, depth, seed, progress), seconds
+        for name, score_of in forms.items():
+            yield name, _dense_lists(name, score_of, recent, cases, depth, seed, progress), seconds
     if dense:
         bundle = open_bundle(built.folder)
         over = dense_over({model.name: model for model in models}, bundle.tie_ranks)
         pipeline = build_pipeline(bundle, settings, diversity=settings.evaluate.diversity, source_over=over)
         yield DENSE_PIPELINE, _run(DENSE_PIPELINE, pipeline, bundle, cases, dataset, depth, progress), total
+
+
+def _forms(model: RetrievalModel, dataset: Dataset) -> dict[str, _ScoreOf]:
+    """What scores a user's row once the model is fitted, by the name of the report's row."""
+    forms: dict[str, _ScoreOf] = {model.name: lambda user: model.score_all(dataset.history(user), dataset.now_ms)}
+    if isinstance(model, AlsModel):
+        model.keeps_actors = True
+        forms[STORED_ALS] = model.score_stored
+    return forms
 
 
 def _recencies(built: Built) -> dict[str, Recency]:
@@ -132,14 +160,14 @@ def _recencies(built: Built) -> dict[str, Recency]:
 
 
 def _dense_lists(
-    model: RetrievalModel, recent: Scores, dataset: Dataset, cases: Cases, depth: int, seed: int, progress: Progress
+    name: str, score_of: _ScoreOf, recent: Scores, cases: Cases, depth: int, seed: int, progress: Progress
 ) -> Rows:
     """A single model over all items, untruncated; where it has no evidence, popularity follows below."""
     lists, candidates = [], cases.candidate_items
-    with progress.stage(f"run {model.name}", len(cases)) as stage:
+    with progress.stage(f"run {name}", len(cases)) as stage:
         for start in range(0, len(cases), _BATCH):
             users = cases.users[start : start + _BATCH]
-            scores = np.stack([model.score_all(dataset.history(user), dataset.now_ms) for user in users.tolist()])
+            scores = np.stack([score_of(user) for user in users.tolist()])
             scores = np.where(scores > 0, scores, recent[None, :] - 1.0)
             hidden = cases.hidden(start, start + len(users))
             lists.append(top_k_of_scores(scores, users, hidden, candidates, depth, seed))

@@ -189,6 +189,12 @@ def test_what_serving_costs_is_said_apart_from_rivals(dense: float, told: str) -
     assert "perhaps" not in said[-1]
 
 
+def test_what_folding_users_in_costs_is_said_too() -> None:
+    report = report_of({"windowshop": 0.5, "als": 0.4, "als_stored": 0.5})
+    assert report.rivals() == ["als"]
+    assert "costs more than 1 % of the ndcg@20 of als_stored: -20.0 % (-20.0, -20.0)." in verdict(report)[-1]
+
+
 def test_on_cold_items_the_bar_is_popularity_in_the_users_categories() -> None:
     said = verdict(report_of({"windowshop": 0.5, "popularity_in_category": 0.2}, cold=True))
     assert "Its recall@20 is 2.50 times (2.50 - 2.50) that of popularity in the user's categories." in said
@@ -203,7 +209,7 @@ def test_known_leaks_are_explained_below_the_table() -> None:
 @pytest.mark.parametrize(
     "worth",
     [
-        {"windowshop": 0.5, "ease": 0.6, "als": 0.4, "random": 0.0001, "nothing": 0.0},
+        {"windowshop": 0.5, "ease": 0.6, "als": 0.4, "als_stored": 0.3, "random": 0.0001, "nothing": 0.0},
         {"windowshop": 0.0, "nothing": 0.0},
         {"als": 0.4},
     ],

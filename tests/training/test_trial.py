@@ -23,7 +23,7 @@ KEYS = {
     "windowshop", "windowshop_dense", "random", "popularity", "popularity_recent", "own_frequency", "als",
     "cooccurrence", "content",
     "popularity_category",
-    "gfcf",
+    "gfcf", "als_stored",
 }  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_the_report_holds_every_model_with_intervals_and_every_pair(report: dict[str, Any]) -> None:
     assert set(report["models"]) == KEYS
-    assert set(report["paired"]) == {f"windowshop-{name}" for name in KEYS - {"windowshop"}}
+    assert set(report["paired"]) == {f"windowshop-{name}" for name in KEYS - {"windowshop"}} | {"als-als_stored"}
     for metrics in report["models"].values():
         low, high = metrics["ndcg@20"]["ci95"]
         assert low <= metrics["ndcg@20"]["mean"] <= high
@@ -164,6 +164,14 @@ def test_the_report_parts_users_and_targets_into_segments(report: dict[str, Any]
 def test_serving_costs_nothing_where_lists_are_whole_and_search_is_exact(report: dict[str, Any]) -> None:
     pair = report["paired"]["windowshop-windowshop_dense"]["ndcg@20"]
     assert abs(pair["relative"]) < 0.02
+
+
+def test_users_folded_in_and_users_stored_are_told_apart(report: dict[str, Any]) -> None:
+    pair = report["paired"]["als-als_stored"]["ndcg@20"]
+    folded, stored = (report["models"][name]["ndcg@20"]["mean"] for name in ("als", "als_stored"))
+    assert pair["mean"] == pytest.approx(folded - stored, abs=1e-7)
+    assert stored > 2 * report["models"]["random"]["ndcg@20"]["mean"]
+    assert folded != stored
 
 
 def test_novel_only_shows_nothing_that_was_touched_and_counts_what_it_took_out(tmp_path: Path) -> None:

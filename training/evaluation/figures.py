@@ -10,6 +10,10 @@ from training.evaluation.bootstrap import Comparison, Interval
 PIPELINE: Final = "windowshop"
 #: The same with untruncated scores and exact search in place of what serving can afford.
 DENSE_PIPELINE: Final = f"{PIPELINE}_dense"
+#: ALS with the users' factors as they were fitted, in place of folding their histories in.
+STORED_ALS: Final = "als_stored"
+#: Rows that are another in another form, and what they are paired with beside the pipeline.
+FORMS: Final = {STORED_ALS: "als"}
 #: Rows that any model has to beat.
 SANITY: Final = frozenset({"random", "popularity", "popularity_in_category"})
 
@@ -17,8 +21,8 @@ Metrics = dict[str, Any]
 
 
 def is_rival(name: str) -> bool:
-    """Whether a key is a model of its own, and not the pipeline in another form."""
-    return not name.startswith(PIPELINE)
+    """Whether a key is a model of its own, and not the pipeline or another one in another form."""
+    return not name.startswith(PIPELINE) and name not in FORMS
 
 
 def interval_figure(interval: Interval) -> Metrics:

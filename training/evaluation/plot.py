@@ -58,7 +58,8 @@ def _draw_means(axes: Axes, report: Report, names: list[str]) -> None:
 def _draw_gains(axes: Axes, report: Report) -> None:
     axes.axvline(0, color=_INK, linewidth=1)
     axes.set_title(f"{PIPELINE} over it, paired, 95 %", loc="left", fontsize=9.5, color=_INK)
-    pairs = {pair.removeprefix(f"{PIPELINE}-"): metrics[report.main_metric] for pair, metrics in report.paired.items()}
+    with_pipeline = {name: report.paired.get(f"{PIPELINE}-{name}") for name in report.models}
+    pairs = {name: metrics[report.main_metric] for name, metrics in with_pipeline.items() if metrics is not None}
     near = [bound for pair in pairs.values() if _is_near(pair) for bound in pair["relative_ci95"]]
     low, high = min([-0.02, *near]), max([0.1, *near])
     span = high - low

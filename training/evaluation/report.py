@@ -12,7 +12,16 @@ from typing import Any, Final
 
 from recommender.errors import ConfigurationError, InputError
 from training.evaluation.bootstrap import Resampled, bootstrap
-from training.evaluation.figures import PIPELINE, SANITY, Metrics, comparison_figure, interval_figure, is_rival, rounded
+from training.evaluation.figures import (
+    FORMS,
+    PIPELINE,
+    SANITY,
+    Metrics,
+    comparison_figure,
+    interval_figure,
+    is_rival,
+    rounded,
+)
 from training.evaluation.metrics import Measured, main_cut_off
 from training.evaluation.pairs import Codes
 
@@ -28,7 +37,7 @@ class Report:
         users: Scored users.
         leaks: Names of known leaks, see `leaks.KNOWN_LEAKS`.
         models: {model: {metric: {"mean", "ci95"} or a number}}.
-        paired: {"windowshop-model": {metric: {"mean", "ci95", "relative", "relative_ci95"}}}.
+        paired: {"windowshop-model": {metric: {"mean", "ci95", "relative", "relative_ci95"}}}, and `figures.FORMS`.
         further: What else the file holds: `segments`, `runs`, `stages`, `importance`, as far as they are known.
     """
 
@@ -86,7 +95,9 @@ def build_report(
     resampled = bootstrap(per_case, protocol["resamples"], protocol["seed"], owners)
     models = {name: _metrics_of(name, one, resampled, fit_seconds.get(name)) for name, one in measured.items()}
     others = [name for name in measured if name != PIPELINE and PIPELINE in measured]
-    paired = {f"{PIPELINE}-{name}": _paired_with(name, measured[name], resampled) for name in others}
+    pairs = [(PIPELINE, name) for name in others]
+    pairs += [(own, form) for form, own in FORMS.items() if form in measured and own in measured]
+    paired = {f"{own}-{name}": _paired_with(own, name, measured[name], resampled) for own, name in pairs}
     return Report(dict(protocol), users, tuple(leaks), models, paired)
 
 
@@ -167,5 +178,5 @@ def _metrics_of(name: str, one: Measured, resampled: Resampled, fit_seconds: flo
     return metrics
 
 
-def _paired_with(other: str, one: Measured, resampled: Resampled) -> dict[str, Metrics]:
-    return {metric: comparison_figure(resampled.compare(PIPELINE, other, metric)) for metric in one.per_user}
+def _paired_with(own: str, other: str, one: Measured, resampled: Resampled) -> dict[str, Metrics]:
+    return {metric: comparison_figure(resampled.compare(own, other, metric)) for metric in one.per_user}

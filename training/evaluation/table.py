@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluation.figures import DENSE_PIPELINE, PIPELINE, is_rival
+from training.evaluation.figures import DENSE_PIPELINE, FORMS, PIPELINE, STORED_ALS, is_rival
 from training.evaluation.leaks import KNOWN_LEAKS
 from training.evaluation.report import Report
 from training.evaluation.segment_rows import segment_blocks
@@ -21,8 +21,8 @@ _GAP: Final = 3
 _OVER: Final = f"{PIPELINE} over it"
 #: A gain of more than so many times the other says only that the other is no rival.
 _MANYFOLD: Final = 9
-#: The share of the dense pipeline's worth that truncated lists and an approximate index may cost.
-_SERVING_MAY_COST: Final = 0.01
+#: The share of its worth that what serving saves may cost.
+_MAY_COST: Final = 0.01
 #: What the table adds behind the main metric, as far as the console is wide enough.
 _FURTHER: Final = ("recall@{k}", "hit_rate@{k}", "mrr", "coverage@{k}", "diversity@{k}", "novelty@{k}")
 
@@ -68,18 +68,24 @@ def verdict(report: Report) -> list[str]:
     if lost:
         parts.append(f"loses to {listed([f'{name} at {over}' for name, over in lost.items()])}")
     said = [f"By {report.main_metric}, {PIPELINE} {'; '.join(parts)}.", _losses_elsewhere(report)] if parts else []
-    return said + _over_category(report) + _against_dense(report)
+    return said + _over_category(report) + _prices(report)
 
 
-def _against_dense(report: Report) -> list[str]:
-    pair = report.paired.get(f"{PIPELINE}-{DENSE_PIPELINE}", {}).get(report.main_metric)
-    if pair is None:
-        return []
+def _prices(report: Report) -> list[str]:
+    """What two savings of serving cost: of lists and search, and of users who are not stored."""
+    metric = report.main_metric
+    dense = report.paired.get(f"{PIPELINE}-{DENSE_PIPELINE}", {}).get(metric)
+    stored = report.paired.get(f"{FORMS[STORED_ALS]}-{STORED_ALS}", {}).get(metric)
+    said = [f"Serving costs {_price(dense)} of the dense pipeline's {metric}: {gain(dense)}."] if dense else []
+    if stored:
+        said.append(f"Folding users in costs {_price(stored)} of the {metric} of {STORED_ALS}: {gain(stored)}.")
+    return said
+
+
+def _price(pair: dict[str, Any]) -> str:
     low, high = pair["relative_ci95"] or (-1.0, 1.0)
-    sure = low >= -_SERVING_MAY_COST
-    told = "at most" if sure else "more than" if high < -_SERVING_MAY_COST else "perhaps more than"
-    share = f"{100 * _SERVING_MAY_COST:.0f} %"
-    return [f"Serving costs {told} {share} of the dense pipeline's {report.main_metric}: {gain(pair)}."]
+    told = "at most" if low >= -_MAY_COST else "more than" if high < -_MAY_COST else "perhaps more than"
+    return f"{told} {100 * _MAY_COST:.0f} %"
 
 
 def _over_category(report: Report) -> list[str]:

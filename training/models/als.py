@@ -34,6 +34,8 @@ class AlsModel:
     """
 
     name = "als"
+    #: Whether to keep the fitted factors of actors too; serving needs none of them.
+    keeps_actors = False
 
     def __init__(
         self,
@@ -71,6 +73,7 @@ class AlsModel:
             model.fit_callback = lambda *_: self._advance(1.0 / settings.als_iterations)
             model.fit(matrix.astype(np.float32), show_progress=False)
         self.factors = np.ascontiguousarray(model.item_factors, np.float32)
+        self._actor_factors = np.array(model.user_factors, np.float32) if self.keeps_actors else None
         if not np.isfinite(self.factors).all():
             raise InputError(
                 "ALS did not converge: its factors are not finite; raise train.als_regularization or lower als_alpha"
@@ -94,6 +97,12 @@ class AlsModel:
     def score_all(self, history: History, now_ms: int) -> Scores:
         """Products with all item factors."""
         return self.factors @ self.user_vector(history, now_ms)
+
+    def score_stored(self, actor: int) -> Scores:
+        """Products with the actor's own factors as they were fitted; only where `keeps_actors` is set."""
+        assert self._actor_factors is not None  # noqa: S101  # asked of a model that was told to keep them
+        scores: Scores = self.factors @ self._actor_factors[actor]
+        return scores
 
     def parameters(self) -> dict[str, Any]:
         """Recency, the fold-in's constants, and the index with its measured recall."""
