@@ -98,6 +98,11 @@ class FeedSettings(_Section):
     receipt_ttl: Seconds = Field(604_800.0, description="How long a card's receipt is valid.")
     deadline_ms: int = Field(500, ge=10, description="Assumed where the client sends no deadline.")
     source_limit: int = Field(200, ge=1, le=2_000, description="Rows that each source may retrieve.")
+    value: tuple[str, ...] = Field(
+        (),
+        description="What the probability of the target is multiplied by: `price`, or numeric item attributes such as "
+        "`margin`; empty ranks by relevance.",
+    )
     diversity: float = Field(
         0.1,
         ge=0,

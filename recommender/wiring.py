@@ -28,6 +28,7 @@ from recommender.feed.numbering import Numbering
 from recommender.feed.outage import Outage
 from recommender.feed.pages import FeedPages
 from recommender.feed.pipeline import Pipeline
+from recommender.feed.rankers.expected_value import ExpectedValueRanker
 from recommender.feed.rankers.logistic import LogisticRanker
 from recommender.feed.rankers.short_history import ShortHistoryRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
@@ -146,11 +147,18 @@ def build_feed(
         keys: Of tokens and receipts, the one that signs first.
 
     Raises:
-        BundleError: The bundle names a component that this build does not have.
+        BundleError: The bundle names a component that this build does not have, or lacks the probabilities that
+            `feed.value` multiplies.
         StateError: The live items cannot be read.
     """
+    if settings.feed.value and "calibration" not in bundle.manifest.ranker:
+        raise BundleError(
+            f"bundle {bundle.folder} tells no probability of {bundle.manifest.target}, which feed.value multiplies by "
+            f"{' and '.join(settings.feed.value)}: it was not trained on windows of "
+            "time, or on too few targets in them; leave feed.value empty"
+        )
     token_ttl_ms = _ms(settings.feed.token_ttl)
-    base = Catalogue(bundle)
+    base = Catalogue(bundle, settings.feed.value)
     trained = build_pipeline(bundle, settings, base, diversity=settings.feed.diversity)
     score_order = ScoreOrder(bundle.array("popularity/order"))
     bundle_numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
@@ -199,7 +207,9 @@ def _over(trained: Pipeline, catalogue: LiveCatalogue, score_order: ScoreOrder, 
         return TrainedSource(source, n_items)
 
     def ranker_over(ranker: Ranker) -> Ranker:
-        return TrainedRanker(ranker, n_items, int(bundle.array("popularity/order")[-1])) if n_new else ranker
+        if n_new:
+            ranker = TrainedRanker(ranker, n_items, int(bundle.array("popularity/order")[-1]))
+        return ExpectedValueRanker(ranker, catalogue.worth) if settings.feed.value else ranker
 
     new_rows: Rows = np.arange(n_items + n_new - 1, n_items - 1, -1, dtype=np.int32)  # the newest first
     reranker = _reranker(score_order, catalogue, settings.feed, n_new, catalogue.moment.new_vectors)

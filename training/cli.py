@@ -16,6 +16,7 @@ from recommender.errors import ConfigurationError
 from recommender.logs import ReadReport
 from recommender.types import DAY_MS
 from training.demo.command import demo
+from training.evaluation.chances_view import plot_chances, print_chances
 from training.evaluation.change import Change, compare_reports
 from training.evaluation.change_table import print_change
 from training.evaluation.page import write_page
@@ -172,6 +173,10 @@ def _show(report: Report, out: Path, console: Console) -> None:
     plot(report, out.with_suffix(".png"))
     write_page(report, out.with_suffix(".html"))
     print_table(report, console)
+    chances, target = report.further["chances"], report.protocol["target"]
+    print_chances(chances, target, console)
+    if "none" not in chances:
+        plot_chances(chances, target, out.with_suffix(".chances.png"))
     _say(console, f"report {out}, page {out.with_suffix('.html')}, plot {out.with_suffix('.png')}")
 
 

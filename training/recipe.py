@@ -130,8 +130,8 @@ def manifest_of(
         recipe: Settings and key.
         dataset: What the sources were fitted on.
         parameters: Of each source by name, in the order of serving.
-        decided: `recencies` by source, the `ranker`, and `short` where another one ranks short histories; `teach` and
-            `choose` go into the metrics.
+        decided: `recencies` by source, the `ranker`, and `short` where another one ranks short histories, `calibration`
+            where its chances are known; `teach`, `choose` and `calibrate` go into the metrics.
     """
     settings, key = recipe.settings, recipe.stage_key()
     timed = dataset.timed and bool(len(dataset.times_ms))
@@ -167,8 +167,8 @@ def manifest_of(
         event_types=list(dataset.event_types),
         event_weights={name: settings.train.weight_of(name) for name in dataset.event_types},
         sources=sources,
-        ranker={**decided["ranker"], **({"short": decided["short"]} if "short" in decided else {})},
-        metrics={name: decided[name] for name in ("teach", "choose") if name in decided},
+        ranker={**decided["ranker"], **{name: decided[name] for name in ("short", "calibration") if name in decided}},
+        metrics={name: decided[name] for name in ("teach", "choose", "calibrate") if name in decided},
         libraries=libraries(),
     )
 

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from recommender.config import Settings
 from recommender.types import NO_TIME, Times
 from training.build import Built, build_bundle
+from training.chances import measured_chances
 from training.dataset import Dataset
 from training.evaluation.figures import PIPELINE
 from training.evaluation.grouping import (
@@ -40,7 +41,7 @@ from training.inputs import Inputs
 from training.lists import other_lists, pipeline_lists
 from training.parts import Parts, cases_of
 from training.progress import Progress
-from training.recipe import Recipe
+from training.recipe import Recipe, target_code
 from training.request import TrialRequest
 from training.split import choose_scheme
 from training.stages import StageStore
@@ -48,10 +49,11 @@ from training.stages import StageStore
 
 @dataclass(frozen=True)
 class Round:
-    """What a round gave, and what it found out about the files and the models."""
+    """What a round gave, what it found out about the files and the models, and about the served probabilities."""
 
     outcome: Outcome
     found: dict[str, Any]
+    chances: dict[str, Any]
 
 
 def play(
@@ -82,6 +84,7 @@ def play(
         lists = {PIPELINE: pipeline_lists(built, cases, settings, depth, progress)}
         for name, rows, fit_seconds in other_lists(built, settings, train, cases, depth, progress, request.baselines):
             lists[name], seconds[name] = rows, fit_seconds
+        chances = _chances(request, recipe, built, parts, progress)
     dataset = built.dataset
     facts = ItemFacts(*item_holders(train, dataset.n_items), category_levels(dataset.catalogue.categories.tolist()))
     k = main_cut_off(request.ks)
@@ -98,7 +101,15 @@ def play(
         groupings=_groupings(inputs, dataset, train, cases),
         fit_seconds=seconds,
     )
-    return Round(outcome, _found(built, outcome))
+    return Round(outcome, _found(built, outcome), chances)
+
+
+def _chances(request: TrialRequest, recipe: Recipe, built: Built, parts: Parts, progress: Progress) -> dict[str, Any]:
+    if parts.window is None or request.cold:
+        return {"none": "only a holdout in time of all items says when a target came"}
+    within = parts.keep | parts.test_rows
+    target = target_code(parts.test, request.target)
+    return measured_chances(built, parts.test, within, target, recipe.hide, recipe.settings, progress)
 
 
 def _groupings(inputs: Inputs, dataset: Dataset, train: TrainingPart, cases: Cases) -> list[Grouping]:

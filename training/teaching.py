@@ -19,11 +19,12 @@ from recommender.feed.stages import Ranker
 from recommender.wiring import build_pipeline, build_ranker
 from training.progress import Progress
 from training.publish import finish_bundle
+from training.ranking.calibration import calibrate, window_visits
 from training.ranking.choose import first_as_good, mean_of, ranker_ndcg
 from training.ranking.examples import Examples, build_examples, joined, shortest_history
 from training.ranking.learned import LearnedRanker, fit_rankers
 from training.ranking.replay import Replay
-from training.recipe import Recipe, manifest_of
+from training.recipe import Recipe, manifest_of, target_code
 from training.tuning import tune_recencies
 
 #: The ranker of bundles whose ranking is still to be decided.
@@ -76,14 +77,14 @@ def teach_and_choose(
 
     Recencies are tuned on the newest teaching fold; rankers learn on all of them, stop by the choosing fold and are
     compared there. The one that serves then learns once more, as long, on the choosing fold's examples too; the one
-    that has never seen them stays beside it, for the gate.
+    that has never seen them stays beside it, for the gate. The chances of its scores are calibrated on that fold too.
 
     Args:
         recipe: Input and settings.
         teaches: The folds that teach, the newest first.
         choose: The newest fold.
         work: Where bundles are written on the way.
-        place: Gets `decided.json`, and `twin/` and `all/` where a learned ranker serves.
+        place: Gets `decided.json`, `twin/` and `all/` where a learned ranker serves, and `calibration/`.
         progress: Told of every stage.
     """
     bundle = teaches[0].open(recipe, work / "teach", UNDECIDED)
@@ -101,6 +102,9 @@ def teach_and_choose(
         rankers[ranker.name] = build_ranker(choose.open(recipe, work / ranker.name, tuned, ranker))
     pipeline = build_pipeline(bundle, recipe.settings)
     decided |= _choice(pipeline, rankers, learned, choose.replay, shortest_history(examples, sources), progress)
+    # Folds without time share their training part, and have no horizon.
+    if choose.replay.dataset is not teaches[0].replay.dataset:
+        decided |= _calibrated(recipe, pipeline, rankers, decided, choose.replay, place / "calibration", progress)
     for ranker in learned:
         if ranker.name == decided["ranker"]["name"]:
             _keep(ranker, place / "twin")
@@ -110,18 +114,26 @@ def teach_and_choose(
 
 
 def kept_ranker(place: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
-    """What `teach_and_choose` left of a ranker: what it changes in `decided`, and its arrays; nothing of nothing."""
+    """What `teach_and_choose` left of a ranker: what it changes in `decided`, and its arrays, its calibration's too."""
+    arrays = _kept_arrays(place.with_name("calibration"))
     if not place.is_dir():
-        return {}, {}
+        return {}, arrays
     parameters = json.loads((place / "parameters.json").read_text(encoding="utf-8"))
-    arrays = {path.stem: np.load(path, allow_pickle=False) for path in sorted(place.glob("*.npy"))}
-    return {"ranker": parameters}, arrays
+    return {"ranker": parameters}, arrays | _kept_arrays(place)
+
+
+def _kept_arrays(place: Path) -> dict[str, npt.NDArray[Any]]:
+    return {path.stem: np.load(path, allow_pickle=False) for path in sorted(place.glob("*.npy"))}
+
+
+def _keep_arrays(arrays: Mapping[str, npt.NDArray[Any]], place: Path) -> None:
+    place.mkdir()
+    for name, values in arrays.items():
+        np.save(place / f"{name}.npy", values)
 
 
 def _keep(ranker: LearnedRanker, place: Path) -> None:
-    place.mkdir()
-    for name, values in ranker.arrays().items():
-        np.save(place / f"{name}.npy", values)
+    _keep_arrays(ranker.arrays(), place)
     (place / "parameters.json").write_text(json.dumps(ranker.parameters(), sort_keys=True), encoding="utf-8")
 
 
@@ -174,6 +186,37 @@ def _choice(
         told["short ndcg@20"] = _means(short)
         decided["short"] = {"source": first_as_good(short, margin=1.0), "below": shortest}
     return decided
+
+
+def _calibrated(
+    recipe: Recipe,
+    pipeline: Pipeline,
+    rankers: Mapping[str, Ranker],
+    decided: Mapping[str, Any],
+    replay: Replay,
+    place: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    """The chances of the scores of what serves, on the window that it has not seen; leaves the knots in a folder."""
+    train, own = recipe.settings.train, decided["ranker"]
+    target = target_code(recipe.table, train.target)
+    visits = window_visits(recipe.table, recipe.keep, replay.dataset, target, train.seed)
+    max_users = min(len(visits.users), train.max_example_users)
+    with progress.stage("calibrate", max_users) as stage:
+        fitted, told = calibrate(
+            pipeline,
+            rankers[own.get("source", own["name"])],
+            replay,
+            visits,
+            type_weights=replay.dataset.event_weights,
+            short_below=decided.get("short", {}).get("below", 0),
+            max_users=max_users,
+            advance=stage.advance,
+        )
+    if fitted is None:
+        return {"calibrate": told}
+    _keep_arrays(fitted.arrays(), place)
+    return {"calibrate": told, "calibration": {"horizon_days": told["horizon_days"]}}
 
 
 def _means(per_user: Mapping[str, npt.NDArray[np.float64]]) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import Bundle, IdIndex, StringColumn
+from recommender.feed.item_values import bundle_values, medians_by_category
 from recommender.feed.names import Names
 from recommender.types import NEVER, NO_TIME, Item, Kind, Mask, Rows
 
@@ -39,9 +40,13 @@ class Catalogue:
         price: float64 [n_items], NaN unknown.
         currency: int32 [n_items], code, -1 unknown; `category` and `seller` likewise.
         category_parents: int32 [n_categories + 1]; -1 at the top, and last for items without category.
+
+    Args:
+        bundle: What it is of.
+        valued_by: Names of the columns whose product is what a target event on an item is worth.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, valued_by: Sequence[str] = ()) -> None:
         self.bundle = bundle
         self._ids = bundle.items
         self._cards = bundle.strings("items/cards")
@@ -50,10 +55,14 @@ class Catalogue:
         self.n_items = bundle.n_items
         self.kind: Column = bundle.array("items/kind")
         self.price: Column = bundle.array("items/price")
+        self.valued_by = tuple(valued_by)
+        self._bundle_values = bundle_values(bundle, self.valued_by)
+        self._value: Column = self._bundle_values
         self.currency: Column = bundle.array("items/currency")
         self.category: Column = bundle.array("items/category")
         self.seller: Column = bundle.array("items/seller")
         self.category_parents: Rows = np.append(bundle.array("tables/category_parents"), np.int32(-1))
+        self._medians = medians_by_category(self._bundle_values, bundle.array("items/category"), self.category_parents)
         # The tables are small beside the items: their indexes are made here, once per bundle.
         self.categories = Names(IdIndex.of(bundle.strings("tables/categories")))
         self.sellers = Names(IdIndex.of(bundle.strings("tables/sellers")))
@@ -63,6 +72,19 @@ class Catalogue:
         """bool [n]: True where the item is available and neither expired nor ended at `now_ms`."""
         mask: Mask = self._available[rows] & (self._expires_ms[rows] > now_ms)
         return mask
+
+    def worth(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """float64 [n], the product of the columns in `valued_by`; the median of its category where one is missing.
+
+        A category that came after the bundle has the median of all.
+        """
+        values = self._value[rows]
+        missing = np.isnan(values)
+        if missing.any():
+            codes = self.category[rows[missing]]
+            values = values.copy()
+            values[missing] = self._medians[np.where(codes < len(self._medians) - 1, codes, -1)]
+        return values
 
     def absence(self, row: int, now_ms: int) -> Absence | None:
         """Why an item is not `shown` at `now_ms`, None where it is."""

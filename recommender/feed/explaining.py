@@ -65,6 +65,7 @@ class Explainer:
             position=positions[0] if positions else None,
             rank=ranked.rank,
             score=ranked.score,
+            probability=ranked.probability,
             last_score=float(snapshot.scores[cut.entries][shown][-1]) if shown.any() else None,
             sources=self._findings(run, row, ranked, {count.name: count.error for count in recording.of("source")}),
             ranker="" if ranked.rank is None else run.ranker.name,
@@ -83,6 +84,7 @@ class Explainer:
         return _Ranked(
             rank=int(np.flatnonzero(order == place)[0]),
             score=float(run.scores[place]),
+            probability=_finite(float(run.ranker.probabilities(run.query, candidates, run.scores)[place])),
             contributions=tuple(map(_finite, run.ranker.contributions(run.query, candidates)[place].tolist())),
             inputs=tuple(zip(names, map(_finite, values[place].tolist()), strict=True)),
         )
@@ -123,6 +125,7 @@ class _Ranked:
 
     rank: int | None = None
     score: float | None = None
+    probability: float | None = None
     contributions: tuple[float | None, ...] = ()
     inputs: tuple[tuple[str, float | None], ...] = ()
 

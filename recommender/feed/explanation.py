@@ -63,6 +63,7 @@ class Explanation:
         ranker: Name of what scored it, empty where nothing did.
         inputs: What the ranker saw of it, by name; None where a value is missing.
         relaxations: Parts of the filter that were dropped to fill a page.
+        probability: The chance of a target event on it within the model's horizon; None where that is not known.
     """
 
     stage: ItemStage
@@ -77,3 +78,4 @@ class Explanation:
     ranker: str = ""
     inputs: tuple[tuple[str, float | None], ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
+    probability: float | None = None

@@ -19,6 +19,7 @@ LIVE_COLUMNS: Final = np.dtype(
     [
         ("kind", np.uint8),
         ("price", np.float64),
+        ("value", np.float64),
         ("currency", np.int32),
         ("category", np.int32),
         ("seller", np.int32),
@@ -99,6 +100,7 @@ class LiveCatalogue(Catalogue):
             self._expires_ms = self._over("expires")
             self.kind = self._over("kind")
             self.price = self._over("price")
+            self._value = OverlaidColumn(self._bundle_values, moment.columns["value"], moment.slots)
             self.currency = self._over("currency")
             self.category = self._over("category")
             self.seller = self._over("seller")

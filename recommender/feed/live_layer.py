@@ -13,6 +13,7 @@ from recommender.encoders.text import N_BUCKETS, TextEncoder
 from recommender.errors import BundleError
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.growing import GrowingArray
+from recommender.feed.item_values import value_of
 from recommender.feed.live_catalogue import LIVE_COLUMNS, LiveCatalogue, LiveMoment
 from recommender.state.live_items import Change, LiveItem, Ruling, Target
 from recommender.state.protocols import Numbers
@@ -152,6 +153,7 @@ class LiveLayer:
         return (
             int(item.kind),
             np.nan if item.price is None else item.price,
+            value_of(item, base.valued_by),
             base.currencies.add(item.currency),
             self._category(item.category),
             base.sellers.add(item.seller_id),

@@ -2,7 +2,7 @@
 
     Source(query, limit)            -> rows, scores, evidence     cannot hide or rank
     Filter(query, candidates)       -> keep mask [n]              cannot reorder, invent, lose count
-    Ranker(query, candidates)       -> scores [n]                 cannot drop, see the slate
+    Ranker(query, candidates)       -> scores, chances [n]        cannot drop, see the slate
     Reranker(query, candidates, k)  -> order [m], propensity [m]  cannot invent
 
 `pipeline.py` is the only loop that applies them, so counts and timings come from one place.
@@ -48,6 +48,16 @@ class Ranker(Protocol):
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n], finite, higher is better."""
+        ...
+
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n] in [0, 1]: the chance of a target event on each within the bundle's horizon; NaN where unknown.
+
+        Args:
+            query: Of the scores.
+            candidates: Likewise.
+            scores: float32 [n], what `score` gave; the larger of two never has the smaller chance.
+        """
         ...
 
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:

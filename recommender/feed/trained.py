@@ -52,6 +52,10 @@ class TrainedRanker:
         """float32 [n], finite, higher is better."""
         return self._ranker.score(_trained(query, self._n_items), self._known(candidates))
 
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n] in [0, 1], NaN where unknown."""
+        return self._ranker.probabilities(_trained(query, self._n_items), self._known(candidates), scores)
+
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         """Names and values of what the scores come from."""
         return self._ranker.inputs(_trained(query, self._n_items), self._known(candidates))

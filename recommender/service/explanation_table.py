@@ -18,7 +18,8 @@ _SENTENCES: Final = {
 
 def sentence(reply: feed_pb2.ExplainItemResponse) -> str:
     """What became of the item, in one sentence."""
-    by_score = f"place {reply.rank} by score, {reply.score:.3f}; the last one shown has {reply.last_score:.3f}"
+    chance = f" (probability {reply.probability:.2%})" if reply.HasField("probability") else ""
+    by_score = f"place {reply.rank} by score, {reply.score:.3f}{chance}; the last one shown has {reply.last_score:.3f}"
     match reply.stage:
         case feed_pb2.ITEM_STAGE_UNAVAILABLE:
             return f"unavailable: {_words(feed_pb2.Absence.Name(reply.absence), 'ABSENCE_')}"
@@ -29,7 +30,11 @@ def sentence(reply: feed_pb2.ExplainItemResponse) -> str:
         case feed_pb2.ITEM_STAGE_CAPPED:
             return f"moved out by variety or a cap: {by_score}"
         case feed_pb2.ITEM_STAGE_SHOWN:
-            ranked = f", place {reply.rank} by score, {reply.score:.3f}" if reply.HasField("rank") else ", as popular"
+            ranked = (
+                f", place {reply.rank} by score, {reply.score:.3f}{chance}"
+                if reply.HasField("rank")
+                else ", as popular"
+            )
             return f"shown at position {reply.position}{ranked}"
     return _SENTENCES.get(reply.stage, "unknown to this client")
 

@@ -41,6 +41,7 @@ def explanation_to(explanation: Explanation) -> feed_pb2.ExplainItemResponse:
         position=explanation.position,
         rank=explanation.rank,
         score=explanation.score,
+        probability=explanation.probability,
         last_score=explanation.last_score,
         sources=map(_finding_to, explanation.sources),
         ranker=explanation.ranker,

@@ -58,6 +58,9 @@ class SlowRanker:
         self._counter.now += self._seconds
         return self._ranker.score(query, candidates)
 
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        return self._ranker.probabilities(query, candidates, scores)
+
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         return self._ranker.inputs(query, candidates)
 

@@ -59,6 +59,9 @@ class SumRanker:
         scores: Scores = np.nansum(candidates.source_scores, axis=1).astype(np.float32)
         return scores
 
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        return np.full(len(scores), np.nan, np.float32)
+
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         return candidates.sources, candidates.source_scores
 

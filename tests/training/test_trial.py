@@ -64,6 +64,18 @@ def test_the_protocol_says_how_it_was_done(report: dict[str, Any]) -> None:
     assert protocol["counts"]["candidates"] == 91
 
 
+def test_chances_of_the_newest_window_are_held_against_what_came_in_the_test_part(report: dict[str, Any]) -> None:
+    chances = report["chances"]
+    assert chances["horizon_days"] == pytest.approx(10, abs=0.5)
+    assert chances["horizon_days"] == report["protocol"]["ranker"]["calibration"]["horizon_days"]
+    assert chances["users"] > 200
+    for part in ("candidates", "first_20"):
+        assert chances[part]["observed_over_predicted"]["mean"] == pytest.approx(1, abs=0.35)
+    predicted = [tenth["predicted"] for tenth in chances["candidates"]["deciles"]]
+    assert predicted == sorted(predicted)
+    assert predicted[-1] > 3 * predicted[0]
+
+
 def test_diversity_is_off_unless_asked_for(report: dict[str, Any], tmp_path: Path) -> None:
     asked = small_settings()
     asked = asked.model_copy(update={"evaluate": asked.evaluate.model_copy(update={"diversity": 0.9})})

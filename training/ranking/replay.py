@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from recommender.types import FeedQuery, History, Rows
+from recommender.types import FeedQuery, Rows
 from training.dataset import Dataset
 
 #: What a replayed query hides besides what the feed's own filters hide.
@@ -51,21 +51,20 @@ class Replay:
     def cases(self, limit: int | None = None) -> Iterator[Case]:
         """The first `limit` users with their queries; with `touched` hidden, touched targets are taken out too."""
         for place, user in enumerate(self.users[:limit].tolist()):
-            history = self.dataset.history(user)
-            hidden = np.unique(history.item_rows) if self.hide == "touched" else np.empty(0, np.int32)
+            query = self.query(user)
             targets = self.targets[self.offsets[place] : self.offsets[place + 1]]
-            targets = targets[~np.isin(targets, hidden)]
+            targets = targets[~np.isin(targets, query.hidden_rows)]
             if len(targets):
-                yield Case(user, self._query(user, history, hidden), targets)
+                yield Case(user, query, targets)
 
-    def _query(self, user: int, history: History, hidden: Rows) -> FeedQuery:
-        newest = self.dataset.history(user, self.history_events)
-        del history
+    def query(self, user: int) -> FeedQuery:
+        """A user's query at the cut."""
+        touched = self.hide == "touched"
         return FeedQuery(
             now_ms=self.dataset.now_ms,
             user_id=self.dataset.user_ids[user],
-            history=newest,
-            hidden_rows=hidden,
+            history=self.dataset.history(user, self.history_events),
+            hidden_rows=np.unique(self.dataset.history(user).item_rows) if touched else np.empty(0, np.int32),
         )
 
 

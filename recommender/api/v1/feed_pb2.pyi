@@ -405,7 +405,9 @@ class Card(_message.Message):
     position: _builtins.int
     """Cards delivered before this one, over all pages of the snapshot."""
     score: _builtins.float
-    """Higher is better; comparable within one snapshot only. Variety trades places, so cards need not fall in it."""
+    """Higher is better; comparable within one snapshot only. Variety trades places, so cards need not fall in it. The
+    ranker's own measure, or, where the server is set to multiply by a value, probability times value.
+    """
     receipt: _builtins.str
     """Opaque; send it back with events on this card for up to 7 days."""
     @_builtins.property
@@ -712,6 +714,7 @@ class ExplainItemResponse(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     RELAXATIONS_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
     stage: Global___ItemStage.ValueType
     absence: Global___Absence.ValueType
     position: _builtins.int
@@ -726,6 +729,10 @@ class ExplainItemResponse(_message.Message):
     ranker: _builtins.str
     """What scored it; empty where nothing did."""
     model_version: _builtins.str
+    probability: _builtins.float
+    """The chance that a visitor with this score turns to the item (the model's target event) within the model's horizon,
+    as it was in the newest days that it was trained on. Unset where the model does not tell.
+    """
     @_builtins.property
     def filters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """All that refuse it, in their order."""
@@ -751,15 +758,18 @@ class ExplainItemResponse(_message.Message):
         inputs: _abc.Iterable[Global___RankerInput] | None = ...,
         model_version: _builtins.str = ...,
         relaxations: _abc.Iterable[Global___Relaxation.ValueType] | None = ...,
+        probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_score", b"_last_score", "_position", b"_position", "_rank", b"_rank", "_score", b"_score", "last_score", b"last_score", "position", b"position", "rank", b"rank", "score", b"score"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_score", b"_last_score", "_position", b"_position", "_probability", b"_probability", "_rank", b"_rank", "_score", b"_score", "last_score", b"last_score", "position", b"position", "probability", b"probability", "rank", b"rank", "score", b"score"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_score", b"_last_score", "_position", b"_position", "_rank", b"_rank", "_score", b"_score", "absence", b"absence", "filters", b"filters", "inputs", b"inputs", "last_score", b"last_score", "model_version", b"model_version", "position", b"position", "rank", b"rank", "ranker", b"ranker", "relaxations", b"relaxations", "score", b"score", "sources", b"sources", "stage", b"stage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_score", b"_last_score", "_position", b"_position", "_probability", b"_probability", "_rank", b"_rank", "_score", b"_score", "absence", b"absence", "filters", b"filters", "inputs", b"inputs", "last_score", b"last_score", "model_version", b"model_version", "position", b"position", "probability", b"probability", "rank", b"rank", "ranker", b"ranker", "relaxations", b"relaxations", "score", b"score", "sources", b"sources", "stage", b"stage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last_score: _TypeAlias = _typing.Literal["last_score"]  # noqa: Y015
     _WhichOneofArgType__last_score: _TypeAlias = _typing.Literal["_last_score", b"_last_score"]  # noqa: Y015
     _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
     _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
@@ -768,6 +778,8 @@ class ExplainItemResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_score) -> _WhichOneofReturnType__last_score | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__position) -> _WhichOneofReturnType__position | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
     @_typing.overload

@@ -7,8 +7,9 @@ import numpy as np
 from recommender.bundle import Bundle
 from recommender.errors import BundleError
 from recommender.features.ranker_inputs import SOURCE_INPUTS, input_names, ranker_inputs
+from recommender.feed.rankers.calibration import Calibration, unknown
 from recommender.kernels.ranking import linear_terms
-from recommender.types import Candidates, FeedQuery, Scores
+from recommender.types import Candidates, FeedQuery, Rows, Scores
 
 
 class LogisticRanker:
@@ -28,6 +29,7 @@ class LogisticRanker:
         self._scales = bundle.array("ranker/scales")
         self._coefficients = bundle.array("ranker/coefficients")
         self._intercept = np.float32(bundle.manifest.ranker["intercept"])
+        self._calibration = Calibration.of(bundle)
         self._popularity = bundle.array("popularity/recent")
         n_inputs = len(input_names(tuple(bundle.manifest.sources)))
         # The kernel reads as many weights as there are inputs, and nothing stops it at the end of an array.
@@ -41,11 +43,16 @@ class LogisticRanker:
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
         """float32 [n], finite log-odds, comparable within one query."""
         del query
-        found = np.flatnonzero((candidates.source_ranks >= 0).any(axis=0))
+        found = _found(candidates)
         if len(found) == 1:
             return -candidates.source_ranks[:, found[0]].astype(np.float32)
         log_odds: Scores = self._terms(candidates).sum(axis=1) + self._intercept
         return log_odds
+
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n] in [0, 1]; NaN where the bundle tells none, or where one source's order stands."""
+        del query
+        return unknown(len(scores)) if len(_found(candidates)) == 1 else self._calibration.probabilities(scores)
 
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         """Names and values of the inputs, float32 [n, n_inputs], as training saw them; NaN where missing."""
@@ -64,3 +71,8 @@ class LogisticRanker:
         inputs = ranker_inputs(candidates, self._popularity)
         terms: Scores = linear_terms(inputs, self._means, self._scales, self._coefficients)
         return terms
+
+
+def _found(candidates: Candidates) -> Rows:
+    """The columns of the sources that found anything."""
+    return np.flatnonzero((candidates.source_ranks >= 0).any(axis=0)).astype(np.int32)

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from recommender.feed.rankers.calibration import unknown
 from recommender.types import Candidates, FeedQuery, Scores
 
 #: How much less the first place of a list is worth than all of it: the usual choice.
@@ -27,6 +28,10 @@ class ReciprocalRankRanker:
         """float32 [n], higher is better."""
         scores: Scores = _shares(candidates, absent=0.0).sum(axis=1, dtype=np.float32)
         return scores
+
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n], unknown: places in lists say nothing of chances."""
+        return unknown(len(scores))
 
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         """The rank in each source, float32 [n, n_sources], NaN where it did not retrieve the candidate."""

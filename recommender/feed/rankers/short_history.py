@@ -7,7 +7,7 @@ import numpy as np
 from recommender.bundle import Bundle
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.stages import Ranker
-from recommender.types import Candidates, FeedQuery, Scores
+from recommender.types import Candidates, FeedQuery, History, Scores
 
 
 class ShortHistoryRanker:
@@ -33,6 +33,10 @@ class ShortHistoryRanker:
         """float32 [n], finite; comparable within one query."""
         return self._of(query).score(query, candidates)
 
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n] in [0, 1]; NaN for short histories, on which nothing was calibrated."""
+        return self._of(query).probabilities(query, candidates, scores)
+
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         """Names and values of what the ranker that scored has seen."""
         return self._of(query).inputs(query, candidates)
@@ -42,6 +46,9 @@ class ShortHistoryRanker:
         return self._of(query).contributions(query, candidates)
 
     def _of(self, query: FeedQuery) -> Ranker:
-        history = query.history
-        told = history.item_rows[self._type_weights[history.event_types] > 0]
-        return self._short if len(np.unique(told)) < self._below else self._learned
+        return self._short if told_items(query.history, self._type_weights) < self._below else self._learned
+
+
+def told_items(history: History, type_weights: Scores) -> int:
+    """The distinct items that a history has events of positive weight on; by these it is short or long."""
+    return len(np.unique(history.item_rows[type_weights[history.event_types] > 0]))

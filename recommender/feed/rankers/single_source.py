@@ -6,6 +6,7 @@ import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.errors import BundleError
+from recommender.feed.rankers.calibration import Calibration
 from recommender.types import Candidates, FeedQuery, Scores
 
 
@@ -29,6 +30,8 @@ class SingleSourceRanker:
                 f"bundle {bundle.folder} ranks by the source {self._source!r}, "
                 f"which is not among its own, {', '.join(bundle.manifest.sources)}: train it again"
             )
+        # What a bundle tells of chances it tells of its own ranker.
+        self._calibration = Calibration.of(bundle) if source is None else Calibration()
         self._popularity = bundle.array("popularity/recent")
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
@@ -37,6 +40,11 @@ class SingleSourceRanker:
         ranks = candidates.source_ranks[:, candidates.sources.index(self._source)]
         own = 1.0 + 1.0 / (1.0 + np.maximum(ranks, 0))
         return np.where(ranks >= 0, own, self._popularity[candidates.rows]).astype(np.float32)
+
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n] in [0, 1], NaN where the bundle tells none."""
+        del query, candidates
+        return self._calibration.probabilities(scores)
 
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         """The row's rank in the named source, NaN where it was not retrieved, and its popularity; float32 [n, 2]."""

@@ -8,6 +8,7 @@ from recommender.bundle import Bundle
 from recommender.errors import BundleError
 from recommender.features.ranker_inputs import input_names, ranker_inputs
 from recommender.features.user_item_inputs import USER_ITEM_INPUTS, ItemColumns, event_groups, user_item_inputs
+from recommender.feed.rankers.calibration import Calibration
 from recommender.kernels.trees import score_trees
 from recommender.types import Candidates, FeedQuery, Scores
 
@@ -69,6 +70,7 @@ class TreeRanker:
             raise BundleError(f"bundle {bundle.folder} has trees whose arrays do not fit together: train it again")
         self._bias = float(bundle.manifest.ranker["bias"])
         voices = bundle.manifest.ranker["voices"]
+        self._calibration = Calibration.of(bundle)
         self._voices = np.array([voices.get(name, 0.0) for name in bundle.manifest.sources], np.float32)
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
@@ -78,6 +80,11 @@ class TreeRanker:
             np.float32
         )
         return scores
+
+    def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
+        """float32 [n] in [0, 1], NaN where the bundle tells none."""
+        del query, candidates
+        return self._calibration.probabilities(scores)
 
     def inputs(self, query: FeedQuery, candidates: Candidates) -> tuple[tuple[str, ...], Scores]:
         """Names and values of the inputs, float32 [n, n_inputs], as training saw them; NaN where missing."""
