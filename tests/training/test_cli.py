@@ -102,7 +102,10 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     report = json.loads(out.read_text(), parse_constant=pytest.fail)
-    assert {"protocol", "users", "leaks", "models", "paired", "segments", "stages", "importance"} == report.keys()
+    assert {
+        "protocol", "users", "leaks", "models", "paired", "segments", "stages", "importance", "chances",
+    } == report.keys()  # fmt: skip
+    assert out.with_suffix(".chances.png").exists()
     assert report["protocol"]["k"] == [5, 20]
     assert report["protocol"]["holdout_seconds"] == 864_000
     assert {"windowshop", "random", "popularity", "cooccurrence", "content"} <= report["models"].keys()
