@@ -14,6 +14,8 @@ from training.recipe import DECIDING
 
 _MOST_CUTS: Final = 24
 _MOST_SEEDS: Final = 20
+#: What comes beside a report has its name with one of these.
+_BESIDE: Final = (".html", ".png", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class TrialRequest:
         """Refuse what contradicts itself.
 
         Raises:
-            ConfigurationError: Neither or both of test and holdout, an unknown baseline, or too many cuts or seeds.
+            ConfigurationError: Neither or both of test and holdout, an unknown baseline, too many cuts or seeds, or a
+                report where its page would come.
         """
         if (self.test is None) == (self.holdout_seconds is None):
             raise ConfigurationError("give either --test FILE or --holdout DURATION, such as --holdout 14d")
@@ -63,6 +66,10 @@ class TrialRequest:
         for option, value, most in (("--cuts", self.cuts, _MOST_CUTS), ("--seeds", self.seeds, _MOST_SEEDS)):
             if not 1 <= value <= most:
                 raise ConfigurationError(f"{option} {value} is not from 1 to {most}")
+        if self.out.suffix in _BESIDE:
+            raise ConfigurationError(
+                f"--out {self.out} is where page or plot come; name the report itself, report.json"
+            )
         if self.test is not None and self.cuts > 1:
             raise ConfigurationError("--cuts holds out windows of time and --test is one test part; give --holdout")
 

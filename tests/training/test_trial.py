@@ -161,6 +161,8 @@ def test_more_cuts_than_the_log_is_long_are_refused(tmp_path: Path) -> None:
         run(tmp_path, cuts=3, holdout_seconds=20 * 86_400.0)
     with pytest.raises(ConfigurationError, match="--cuts 0"):
         run(tmp_path, cuts=0)
+    with pytest.raises(ConfigurationError, match=r"report\.json"):
+        run(tmp_path, out=tmp_path / "report.html")
     with pytest.raises(ConfigurationError, match="--test is one test part"):
         run(tmp_path, cuts=2, test=tmp_path / "x", holdout_seconds=None)
 
