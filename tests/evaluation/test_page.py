@@ -96,6 +96,18 @@ def test_the_page_needs_nothing_beside_it() -> None:
     assert links == {f"#{anchor}" for anchor in ("models", "segments", "importance", "leaks", "stages", "terms")}
 
 
+def test_probabilities_are_shown_beside_what_came_where_they_were_measured() -> None:
+    report = report_of()
+    tenths = [{"candidates": 1_500, "predicted": 0.004, "observed": 0.005, "ci95": [0.003, 0.007]}]
+    parts = {"candidates": {"deciles": tenths}, "first_20": {"deciles": []}}
+    report.further["chances"] = {"users": 321, "horizon_days": 14.0, "observed_days": 14.0, **parts}
+    shown = Page(page(report))
+    for told in ("321 visitors within 14.0 days", "1,500", "0.0040", "0.0050 (0.0030 - 0.0070)", "+25.0 %"):
+        assert told in shown.text
+    report.further["chances"] = {"none": "no holdout"}
+    assert "probabilities" not in Page(page(report)).ids()
+
+
 def test_what_a_log_holds_is_text_and_never_markup() -> None:
     text = page(report_of(label=HOSTILE, target=HOSTILE, config={"train": {HOSTILE: 1}}))
     shown = Page(text)

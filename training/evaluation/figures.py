@@ -14,8 +14,10 @@ DENSE_PIPELINE: Final = f"{PIPELINE}_dense"
 STORED_ALS: Final = "als_stored"
 #: Rows that are another in another form, and what they are paired with beside the pipeline.
 FORMS: Final = {STORED_ALS: "als"}
+#: What any model of cold items has to beat.
+COLD_BAR: Final = "popularity_in_category"
 #: Rows that any model has to beat.
-SANITY: Final = frozenset({"random", "popularity", "popularity_in_category"})
+SANITY: Final = frozenset({"random", "popularity", COLD_BAR})
 
 Metrics = dict[str, Any]
 

@@ -19,7 +19,7 @@ class SegmentRow:
         users: How many.
         targets: How many.
         own: The pipeline's figure; None where too few users say anything.
-        rival: Name of the best of the single models there; empty without one.
+        rival: Name of the best of the others there; empty without one.
         theirs: Its figure.
         pair: The pipeline against it.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from training.evaluation.figures import PIPELINE
+from training.evaluation.figures import COLD_BAR, PIPELINE
 from training.evaluation.metrics import main_cut_off
 from training.evaluation.pool import Outcome, Pool, pooled
 from training.evaluation.report import Report, build_report
@@ -32,7 +32,8 @@ def summary(protocol: Mapping[str, Any], outcomes: Sequence[Outcome], leaks: Seq
         fit_seconds=pool.fit_seconds,
         owners=pool.owners,
     )
-    leading = [PIPELINE] if PIPELINE in report.models else []
+    # On cold items the user's categories are the bar, and hardly a model knows more.
+    leading = [name for name in (PIPELINE, COLD_BAR) if name in report.models]
     report.further["segments"] = segment_figures(
         pool,
         [*leading, *report.rivals()[:_RIVALS]],

@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from training.evaluation.figures import DENSE_PIPELINE, FORMS, PIPELINE, STORED_ALS, is_rival
+from training.evaluation.figures import COLD_BAR, DENSE_PIPELINE, FORMS, PIPELINE, STORED_ALS, is_rival
 from training.evaluation.leaks import KNOWN_LEAKS
 from training.evaluation.report import Report
 from training.evaluation.segment_rows import segment_blocks
@@ -90,7 +90,7 @@ def _price(pair: dict[str, Any]) -> str:
 
 def _over_category(report: Report) -> list[str]:
     """On cold items the bar is popularity in the user's categories."""
-    pair = report.paired.get(f"{PIPELINE}-popularity_in_category", {}).get(f"recall@{report.main_k}")
+    pair = report.paired.get(f"{PIPELINE}-{COLD_BAR}", {}).get(f"recall@{report.main_k}")
     if pair is None or pair["relative"] is None:
         return []
     times = " - ".join(f"{1 + bound:.2f}" for bound in pair["relative_ci95"] or ())

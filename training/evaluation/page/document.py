@@ -12,6 +12,7 @@ from training.evaluation.page.heading import heading
 from training.evaluation.page.markup import Markup, Section, joined, tag
 from training.evaluation.page.models import model_section
 from training.evaluation.page.parts import runs_section, segments_section
+from training.evaluation.page.probabilities import probabilities_section
 from training.evaluation.page.workings import importance_section, leaks_section, stages_section, terms_section
 from training.evaluation.report import Report
 from training.evaluation.table import title
@@ -22,6 +23,7 @@ _SECTIONS: Final = (
     model_section,
     segments_section,
     runs_section,
+    probabilities_section,
     importance_section,
     leaks_section,
     stages_section,
