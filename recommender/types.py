@@ -229,6 +229,10 @@ class SourceResult:
     scores: Scores
     evidence: Rows
 
+    def first(self, n: int) -> SourceResult:
+        """The n best."""
+        return SourceResult(self.rows[:n], self.scores[:n], self.evidence[:n])
+
     @classmethod
     def empty(cls) -> SourceResult:
         """Nothing retrieved."""

@@ -24,11 +24,13 @@ from recommender.feed.funnel import Funnel, Run
 from recommender.feed.rankers.reciprocal_rank import ReciprocalRankRanker
 from recommender.feed.stages import EvidenceKind, Filter, Ranker, Reranker, Source
 from recommender.kernels.membership import contains
-from recommender.kernels.merge import merge_sources
+from recommender.kernels.merge import limited_ranks, merge_sources
 from recommender.types import Candidates, FeedQuery, Mask, Rows, Scores, Slate, SourceResult
 
 #: Name of what every request has to do whatever is left out: filters, slate, snapshot, cards.
 REST: Final = "rest"
+#: Of the source limit: so much more is retrieved at most for users whose past hides a lot.
+_MOST_ROOM: Final = 4
 _logger = logging.getLogger(__name__)
 
 
@@ -106,8 +108,7 @@ class Pipeline:
     def run(self, query: FeedQuery, k: int, funnel: Funnel | None = None) -> tuple[Slate, Funnel]:
         """The slate of at most k rows, fewer only where fewer can be shown, and what happened on the way."""
         funnel = Funnel() if funnel is None else funnel
-        retrieved = self._retrieved(query, funnel)
-        candidates = self._filtered(query, self._merged(retrieved, funnel), funnel)
+        retrieved, candidates = self._candidates(query, funnel)
         ranker = self._ranker_in_time(query, candidates, funnel)
         scores = self._scored(query, candidates, ranker, funnel)
         order, propensities = self._ordered(query, candidates, scores, k, funnel)
@@ -118,8 +119,7 @@ class Pipeline:
 
     def candidates(self, query: FeedQuery) -> Candidates:
         """What can be ranked for a query: retrieved, merged, filtered; the ranker's examples come from here."""
-        funnel = Funnel()
-        return self._filtered(query, self._merged(self._retrieved(query, funnel), funnel), funnel)
+        return self._candidates(query, Funnel())[1]
 
     def keep(self, query: FeedQuery, rows: Rows, funnel: Funnel | None = None) -> Mask:
         """bool [n]: True where every filter lets the row be shown."""
@@ -141,7 +141,20 @@ class Pipeline:
         """What each source gives where it may give so many rows; nothing where it fails."""
         return self._retrieved(query, Funnel(), limit)
 
-    def _retrieved(self, query: FeedQuery, funnel: Funnel, limit: int | None = None) -> list[SourceResult]:
+    def _candidates(self, query: FeedQuery, funnel: Funnel) -> tuple[list[SourceResult], Candidates]:
+        """What each source retrieved, and its best `source_limit` rows of those that can be shown, merged."""
+        room = min(sum(component.room(query) for component in self._filters), _MOST_ROOM * self._source_limit)
+        retrieved = self._retrieved(query, funnel, self._source_limit + room)
+        candidates = self._filtered(query, self._merged(retrieved, funnel), funnel)
+        ranks, ends = limited_ranks(candidates.source_ranks, self._source_limit)
+        retrieved = [result.first(end) for result, end in zip(retrieved, ends.tolist(), strict=True)]
+        absent = ranks < 0
+        scores = np.where(absent, np.float32(np.nan), candidates.source_scores)
+        evidence = np.where(absent, np.int32(-1), candidates.evidence)
+        limited = Candidates(candidates.rows, scores, ranks, evidence, self.sources)
+        return retrieved, limited.take(np.flatnonzero(~absent.all(axis=1)))
+
+    def _retrieved(self, query: FeedQuery, funnel: Funnel, limit: int) -> list[SourceResult]:
         results = []
         for place, source in enumerate(self._sources):
             if not self._has_time(query, source.name, self.sources[place + 1 :]):
@@ -150,7 +163,7 @@ class Pipeline:
                 continue
             started, error = self._seconds(), ""
             try:
-                result = source.retrieve(query, limit or self._source_limit)
+                result = source.retrieve(query, limit)
             except Exception as failure:  # noqa: BLE001  # whatever a source does, the others serve the request
                 result, error = SourceResult.empty(), self._told(source.name, failure)
             funnel.add("source", source.name, 0, len(result.rows), self._seconds() - started, error)

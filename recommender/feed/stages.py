@@ -40,6 +40,10 @@ class Filter(Protocol):
         """bool [n]: True where the row may be shown. The same row always gets the same answer."""
         ...
 
+    def room(self, query: FeedQuery) -> int:
+        """How many rows it refuses because of who asks: often the best, so sources retrieve as many more."""
+        ...
+
 
 class Ranker(Protocol):
     """Scores each candidate alone."""

@@ -49,6 +49,40 @@ def merge_sources(
 
 
 @njit(nogil=True, cache=True)
+def limited_ranks(ranks: Rows, limit: int) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """Ranks among the rows that are left of what sources retrieved, each source's first `limit` of them.
+
+    Args:
+        ranks: int32 [n, n_sources], unique within a source, -1 where absent.
+        limit: Rows that a source keeps.
+
+    Returns:
+        int32 [n, n_sources], 0 best, -1 where absent or beyond the limit; and int64 [n_sources], by how far each
+        source's results reach: one more than the old rank of the last row kept, or the number of ranks where it
+        keeps fewer than the limit.
+    """
+    n, n_sources = ranks.shape
+    limited = np.full((n, n_sources), -1, np.int32)
+    ends = np.empty(n_sources, np.int64)
+    for source in range(n_sources):
+        n_ranks = np.int64(ranks[:, source].max()) + 1 if n else np.int64(0)
+        owners = np.full(n_ranks, -1, np.int64)
+        for at in range(n):
+            if ranks[at, source] >= 0:
+                owners[ranks[at, source]] = at
+        kept = 0
+        ends[source] = np.iinfo(np.int64).max
+        for rank in range(n_ranks):
+            if owners[rank] >= 0:
+                limited[owners[rank], source] = kept
+                kept += 1
+                if kept == limit:
+                    ends[source] = rank + 1
+                    break
+    return limited, ends
+
+
+@njit(nogil=True, cache=True)
 def places_of(rows: Rows) -> tuple[npt.NDArray[np.int64], int]:
     """The place of each row among the unique ones in order of first appearance, and how many those are."""
     slots = 16

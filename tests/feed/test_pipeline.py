@@ -49,6 +49,9 @@ class WithoutFilter:
         self.asked.append(len(rows))
         return ~np.isin(rows, np.array(self.dropped, np.int32))
 
+    def room(self, query: FeedQuery) -> int:
+        return len(self.dropped)
+
 
 class SumRanker:
     """The sum of the sources' scores."""
@@ -112,6 +115,22 @@ def test_the_slate_says_what_retrieved_each_row_and_what_led(retrieved: list[lis
             own_scores = {source: sources[source].retrieve(QUERY, N_ITEMS) for source in found_by}
             best = max(r.scores[r.rows.tolist().index(row)] for r in own_scores.values())
             assert own_scores[lead].scores[own_scores[lead].rows.tolist().index(row)] == best
+
+
+@given(worlds, st.sets(st.integers(0, N_ITEMS - 1)), st.integers(1, 8))
+def test_what_may_not_be_shown_takes_no_place_of_what_a_source_retrieves(
+    retrieved: list[list[int]], dropped: set[int], limit: int
+) -> None:
+    sources = [ListedSource(f"s{place}", rows) for place, rows in enumerate(retrieved)]
+    # A source is asked for five times its limit at most.
+    dropped = set(sorted(dropped)[: 4 * limit])
+    candidates = pipeline_of(sources, sorted(dropped), limit).candidates(QUERY)
+    for column, rows in enumerate(retrieved):
+        best = [row for row in rows if row not in dropped][:limit]
+        present = candidates.source_ranks[:, column] >= 0
+        ranks = dict(zip(candidates.rows[present].tolist(), candidates.source_ranks[present, column], strict=True))
+        assert ranks == {row: rank for rank, row in enumerate(best)}
+        assert (np.isfinite(candidates.source_scores[:, column]) == present).all()
 
 
 def test_scores_fall_within_the_ranked_part_and_the_tail_follows_popularity() -> None:
@@ -191,7 +210,7 @@ def test_candidates_are_what_can_be_ranked() -> None:
     candidates = pipeline.candidates(QUERY)
     assert candidates.rows.tolist() == [4, 2, 8]
     assert candidates.sources == ("s", "t")
-    np.testing.assert_array_equal(candidates.source_ranks, [[0, -1], [2, 0], [-1, 1]])
+    np.testing.assert_array_equal(candidates.source_ranks, [[0, -1], [1, 0], [-1, 1]])
 
 
 def test_each_source_is_held_to_the_limit() -> None:

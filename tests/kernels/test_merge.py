@@ -7,7 +7,7 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender.kernels.merge import merge_sources
+from recommender.kernels.merge import limited_ranks, merge_sources
 from recommender.types import Rows, Scores
 
 Retrieved = list[list[tuple[int, float, int]]]
@@ -49,6 +49,19 @@ def test_merging_equals_its_plain_definition(retrieved: Retrieved) -> None:
     for got, wanted in zip(merge_sources(*columns(retrieved)), plainly_merged(retrieved), strict=True):
         assert got.dtype == wanted.dtype
         np.testing.assert_array_equal(got, wanted)
+
+
+@given(sources, st.integers(1, 12), st.integers(0, 2**32 - 1))
+def test_ranks_are_closed_up_to_the_limit_once_rows_are_gone(retrieved: Retrieved, limit: int, seed: int) -> None:
+    ranks = merge_sources(*columns(retrieved))[2]
+    ranks = ranks[np.random.default_rng(seed).random(len(ranks)) < 0.7]
+    limited, ends = limited_ranks(ranks, limit)
+    assert limited.dtype == np.int32
+    for source in range(ranks.shape[1]):
+        left = sorted(rank for rank in ranks[:, source].tolist() if rank >= 0)
+        wanted = [left.index(rank) if rank in left[:limit] else -1 for rank in ranks[:, source].tolist()]
+        assert limited[:, source].tolist() == wanted
+        assert [rank for rank in left if rank < ends[source]] == left[:limit]
 
 
 @given(sources)

@@ -15,3 +15,7 @@ class AllowedFilter:
     def keep(self, query: FeedQuery, rows: Rows) -> Mask:
         """bool [n]: True where allowed."""
         return np.ones(len(rows), np.bool_) if query.allowed is None else query.allowed[rows]
+
+    def room(self, query: FeedQuery) -> int:
+        """None: who asks makes no difference."""
+        return 0

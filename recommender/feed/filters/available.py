@@ -21,3 +21,7 @@ class AvailableFilter:
     def keep(self, query: FeedQuery, rows: Rows) -> Mask:
         """bool [n]: True where the item can be had at the query's moment."""
         return self._catalogue.shown(rows, query.now_ms)
+
+    def room(self, query: FeedQuery) -> int:
+        """None: who asks makes no difference."""
+        return 0

@@ -17,6 +17,14 @@ class HiddenFilter:
 
     def keep(self, query: FeedQuery, rows: Rows) -> Mask:
         """bool [n]: False where hidden."""
-        history = query.history
-        hidden = np.concatenate((history.item_rows[history.event_types == _HIDE], query.hidden_rows))
-        return ~contains(hidden, rows)
+        return ~contains(_hidden(query), rows)
+
+    def room(self, query: FeedQuery) -> int:
+        """All that is hidden."""
+        return len(_hidden(query))
+
+
+def _hidden(query: FeedQuery) -> Rows:
+    history = query.history
+    hidden: Rows = np.concatenate((history.item_rows[history.event_types == _HIDE], query.hidden_rows))
+    return hidden

@@ -37,6 +37,10 @@ class QueryFilter:
             mask &= ~contains(catalogue.rows(wanted.exclude_item_ids), rows)
         return mask
 
+    def room(self, query: FeedQuery) -> int:
+        """The excluded items: they come from what the user has seen."""
+        return len(query.filter.exclude_item_ids)
+
     def _within_categories(self, paths: tuple[str, ...], rows: Rows) -> Mask:
         """A category matches itself and what is below it: walk up from each item until a wanted one is met."""
         parents = self._catalogue.category_parents

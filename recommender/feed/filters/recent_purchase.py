@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from recommender.kernels.membership import contains
 from recommender.types import DAY_MS, EVENT_TYPE_CODE, NO_TIME, FeedQuery, Mask, Rows
 
@@ -22,7 +24,14 @@ class RecentPurchaseFilter:
 
     def keep(self, query: FeedQuery, rows: Rows) -> Mask:
         """bool [n]: False where the item was bought within the window."""
+        return ~contains(self._bought(query), rows)
+
+    def room(self, query: FeedQuery) -> int:
+        """The purchases, each one once."""
+        return len(np.unique(self._bought(query)))
+
+    def _bought(self, query: FeedQuery) -> Rows:
         history = query.history
         recent = (history.times_ms == NO_TIME) | (history.times_ms > query.now_ms - self._window_ms)
-        bought = history.item_rows[(history.event_types == _PURCHASE) & recent & (self._window_ms > 0)]
-        return ~contains(bought, rows)
+        bought: Rows = history.item_rows[(history.event_types == _PURCHASE) & recent & (self._window_ms > 0)]
+        return bought
