@@ -7,7 +7,7 @@ fitted for it.
     windows   timed logs: choose [end - w, end), teach [end - 2w, end - w), and further windows before it, which teach
               too; each fits on what lies before it
     last      timed logs with an untimed test: every user's last target item with all its rows is taken out;
-              half of the users teach, half choose
+              half of the users teach, half choose; on further folds, without the target before too, all teach
     random    logs without times: a fifth of each user's items is taken out; half teach, half choose
 """
 
@@ -73,7 +73,7 @@ def folds(
         target: Code of the target event type.
         window_ms: Length of the windows; logs shorter than four of them get a quarter of their span.
         seed: Of the draws.
-        teaching_windows: How many windows teach at most; at least two thirds of the log's span lie before each.
+        teaching_windows: How many folds teach at most; at least two thirds of the log's span lie before each window.
 
     Returns:
         [choose, teach, ...]; pairs may be empty where the log is too small.
@@ -84,12 +84,20 @@ def folds(
     teaches = rng.random(len(table.user_ids)) < 0.5
     halves = np.zeros(len(table.user_ids), np.bool_)
     halves[whole.user_codes] = teaches[: whole.n_users]
-    out = _last_pairs(table, keep, whole, target) if scheme == "last" else _random_pairs(whole, target, rng)
-    rows = keep & ~_in_pairs(table, out)
-    return [
+    if scheme == "random":
+        out = _random_pairs(whole, target, rng)
+        rows = keep & ~_in_pairs(table, out)
+    else:
+        out, rows = _last_pairs(table, keep, whole, target)
+    found = [
         Fold("choose", rows, None, *_pairs_of(out, ~halves)),
         Fold("teach", rows, None, *_pairs_of(out, halves)),
     ]
+    for place in range(2, teaching_windows + 1 if scheme == "last" else 2):
+        # Whoever chooses teaches here as well: these targets are older ones, and what chooses is not in these rows.
+        out, rows = _last_pairs(table, rows, whole, target)
+        found.append(Fold(f"teach {place}", rows, None, *_pairs_of(out, np.ones_like(halves))))
+    return found
 
 
 def _windows(table: EventTable, keep: Mask, target: int, window_ms: int, teaching: int) -> list[Fold]:
@@ -107,19 +115,28 @@ def _windows(table: EventTable, keep: Mask, target: int, window_ms: int, teachin
     return found
 
 
-def _last_pairs(table: EventTable, keep: Mask, whole: Dataset, target: int) -> npt.NDArray[np.int64]:
-    """int64 [n_users]: each user's item of the last target event, -1 where the rest would be empty."""
+def _last_pairs(table: EventTable, keep: Mask, whole: Dataset, target: int) -> tuple[npt.NDArray[np.int64], Mask]:
+    """Each user's item of the last target event among the kept, and the kept rows without it.
+
+    Returns:
+        int64 [n_users], -1 where nothing else would be left; bool over rows.
+    """
     actors = whole.actors()
     chosen = np.flatnonzero((whole.types == target) & (actors < whole.n_users))
+    users, items = whole.user_codes[actors[chosen]].astype(np.int64), whole.item_codes[whole.items[chosen]]
+    own = keep & (table.users >= 0)
+    aims = own & (table.types == target)
+    n_items = len(table.item_ids)
+    kept = np.isin(users * n_items + items, table.users[aims].astype(np.int64) * n_items + table.items[aims])
     # The dataset's order is by time and, within a moment, one that neither ids nor rows decide: the last one wins.
     last = np.full(len(table.user_ids), -1, np.int64)
-    last[whole.user_codes[actors[chosen]]] = whole.item_codes[whole.items[chosen]]
-    own = keep & (table.users >= 0)
+    last[users[kept]] = items[kept]
     remains = own.copy()
     remains[own] = table.items[own] != last[table.users[own]]
     has_rest = np.zeros(len(table.user_ids), np.bool_)
     has_rest[table.users[remains]] = True
-    return np.where(has_rest, last, -1)
+    out = np.where(has_rest, last, -1)
+    return out, keep & ~_in_pairs(table, out)
 
 
 def _random_pairs(whole: Dataset, target: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

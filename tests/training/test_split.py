@@ -70,18 +70,21 @@ def test_windows_that_teach_leave_two_thirds_of_the_log_before_them() -> None:
 def test_no_row_of_a_target_pair_is_fitted_on(rows: list[Row], scheme: Scheme) -> None:
     if scheme == "random":
         rows = [(*row[:4], NO_TIME) for row in rows]
-    both, table = cut(scheme, rows)
-    kept = {
-        (u, i)
-        for u, i, k in zip(table.users.tolist(), table.items.tolist(), both[0].keep.tolist(), strict=True)  # type: ignore[attr-defined]
-        if k
-    }
-    users = [set(fold.users.tolist()) for fold in both]
-    for fold in both:
-        assert not kept & set(zip(fold.users.tolist(), fold.items.tolist(), strict=True))
+    cuts, table = cut(scheme, rows)
+    users = [set(fold.users.tolist()) for fold in cuts]
+    for place, fold in enumerate(cuts):
+        kept = {
+            (u, i)
+            for u, i, k in zip(table.users.tolist(), table.items.tolist(), fold.keep.tolist(), strict=True)  # type: ignore[attr-defined]
+            if k
+        }
+        # Neither its own targets nor those of newer folds.
+        for newer in cuts[: place + 1]:
+            assert not kept & set(zip(newer.users.tolist(), newer.items.tolist(), strict=True))
         # Whoever is scored has something left to be known by.
         assert set(fold.users.tolist()) <= {user for user, _ in kept}
     assert not users[0] & users[1]
+    assert len(cuts) == (4 if scheme == "last" else 2)
 
 
 def test_the_last_target_is_taken_out_with_every_view_of_its_item() -> None:
@@ -91,10 +94,12 @@ def test_the_last_target_is_taken_out_with_every_view_of_its_item() -> None:
         ("a", "", "j", "purchase", T0 + 2),
         ("a", "", "k", "view", T0 + 3),
     ]
-    both, table = cut("last", rows)
-    assert both[0].keep.tolist() == [True, False, False, True]
-    items = [table.item_ids[item] for fold in both for item in fold.items]  # type: ignore[attr-defined]
-    assert items == ["j"]
+    cuts, table = cut("last", rows)
+    assert cuts[0].keep.tolist() == [True, False, False, True]
+    assert cuts[2].keep.tolist() == [False, False, False, True]
+    items = [[table.item_ids[item] for item in fold.items] for fold in cuts]  # type: ignore[attr-defined]
+    assert sorted(items[:2]) == [[], ["j"]]
+    assert items[2:] == [["i"], []]
 
 
 @pytest.mark.parametrize(
