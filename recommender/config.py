@@ -112,7 +112,13 @@ class FeedSettings(_Section):
     )
     diversity_slots: int = Field(10, ge=1, le=100, description="Slots in a row that likeness and caps look over.")
     duplicate_likeness: float = Field(
-        0.99, gt=0, description="From which cosine on an item counts as one shown again: 20 places more; 2 for never."
+        0.99, gt=0, description="From which cosine on an item counts as one shown again; 2 for never."
+    )
+    duplicate_places: float = Field(10.0, ge=0, description="Places that an item falls further for being shown again.")
+    personal_every: int = Field(
+        10,
+        ge=0,
+        description="One slot in so many goes to what suits this person more than it usually suits people; 0 for none.",
     )
     max_per_category: int = Field(3, ge=0, description="Cards of one category in so many slots; 0 for no cap.")
     category_level: int = Field(2, ge=1, description="Level at which categories are counted, 1 for the top.")

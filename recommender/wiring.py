@@ -35,6 +35,7 @@ from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.rankers.trees import TreeRanker
 from recommender.feed.receipts import ReceiptSigner
 from recommender.feed.rerankers.diverse_order import DiverseOrder
+from recommender.feed.rerankers.personal_slots import PersonalSlots
 from recommender.feed.rerankers.score_order import ScoreOrder
 from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import SnapshotShelf
@@ -104,11 +105,12 @@ def build_pipeline(
     """
     catalogue = catalogue or Catalogue(bundle)
     order = bundle.array("popularity/order")
+    plain = {"diversity": diversity, "personal_every": 0}
     return Pipeline(
         sources=[source_over(_known(_SOURCES, "source", name, bundle)(bundle)) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or build_ranker(bundle),
-        reranker=_reranker(ScoreOrder(order), catalogue, settings.feed.model_copy(update={"diversity": diversity})),
+        reranker=_reranker(ScoreOrder(order), catalogue, settings.feed.model_copy(update=plain)),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
@@ -132,6 +134,11 @@ def build_ranker(bundle: Bundle) -> Ranker:
     """
     ranker: Ranker = _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle)
     return ShortHistoryRanker(ranker, bundle) if "short" in bundle.manifest.ranker else ranker
+
+
+def build_reranker(bundle: Bundle, settings: FeedSettings) -> Reranker:
+    """What orders a slate of a bundle, to compare settings offline."""
+    return _reranker(ScoreOrder(bundle.array("popularity/order")), Catalogue(bundle), settings)
 
 
 def build_feed(
@@ -246,10 +253,13 @@ def _reranker(
     n_new: int = 0,
     new_content: Scores | None = None,
 ) -> Reranker:
-    """The score order, varied by what the items are, else by who turns to them, where diversity is asked for."""
-    if not settings.diversity:
-        return score_order
+    """The score order with its personal slots, varied by content, else by who turns to it, where that is asked for."""
     bundle = catalogue.bundle
+    order: Reranker = score_order
+    if settings.personal_every and bundle.has("ranker/usual_standings"):  # bundles before 0.2 tell none
+        order = PersonalSlots(score_order, bundle.array("ranker/usual_standings"), settings.personal_every)
+    if not settings.diversity:
+        return order
     named = [name for name in ("content/vectors", "als/factors") if bundle.has(name)]
     # Read-only like a bundle's arrays: for a writable one the kernel would compile anew.
     vectors = bundle.array(named[0]) if named else np.zeros((bundle.n_items, 1), np.float32)
@@ -258,7 +268,7 @@ def _reranker(
     new_vectors = np.zeros((n_new, vectors.shape[1]), np.float32)
     if new_content is not None and new_content.shape == new_vectors.shape:
         new_vectors = new_content
-    return DiverseOrder(score_order, catalogue, vectors, settings, new_vectors)
+    return DiverseOrder(order, catalogue, vectors, settings, new_vectors)
 
 
 def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle) -> Component:

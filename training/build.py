@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
-from recommender.bundle import Manifest
+from recommender.bundle import Manifest, open_bundle
+from recommender.types import Scores
+from recommender.wiring import build_pipeline, build_ranker
 from training.dataset import Dataset
 from training.models.lineup import make_models
 from training.models.parameters import default_recencies
@@ -18,13 +21,15 @@ from training.models.shapes import Shapes
 from training.progress import Progress
 from training.publish import finish_bundle, write_bundle_parts
 from training.ranking.replay import Replay
+from training.ranking.standings import usual_standings
 from training.recipe import Recipe, manifest_of, target_code
 from training.split import Scheme, folds
 from training.stages import StageStore, content_key
-from training.teaching import FittedFold, kept_ranker, parameters_of, teach_and_choose
+from training.teaching import FittedFold, kept_arrays, kept_ranker, parameters_of, teach_and_choose
 from training.tuning import choose_shapes
 
 _MIN_USERS = 200
+_STANDING_USERS = 1_000
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,14 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     decided = json.loads((ranked / "decided.json").read_text(encoding="utf-8"))
     twin = work / "twin"
     _finish(recipe, choose.dataset, chosen.parts, twin, decided, ranked / "twin")
-    manifest = _finish(recipe, whole, fit("all", whole), folder, decided, ranked / "all")
+    parts = fit("all", whole)
+
+    def stand(place: Path) -> None:
+        _finish(recipe, whole, parts, work / "all", decided, ranked / "all")
+        np.save(place / "usual_standings.npy", _standings(recipe, whole, work / "all", progress))
+
+    usual = store.run("standings", recipe.stage_key(), stand)
+    manifest = _finish(recipe, whole, parts, folder, decided, ranked / "all", usual)
     return Built(folder, manifest, twin, choose, whole, scheme)
 
 
@@ -119,9 +131,35 @@ def _fit(recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shapes:
 
 
 def _finish(
-    recipe: Recipe, dataset: Dataset, parts: Path, folder: Path, decided: Mapping[str, Any], kept: Path
+    recipe: Recipe,
+    dataset: Dataset,
+    parts: Path,
+    folder: Path,
+    decided: Mapping[str, Any],
+    kept: Path,
+    usual: Path | None = None,
 ) -> Manifest:
     """The complete bundle of a dataset, with the ranker that was kept for it, if one was."""
     ranker, arrays = kept_ranker(kept)
     manifest = manifest_of(recipe, dataset, parameters_of(parts), {**decided, **ranker})
-    return finish_bundle(parts, folder, manifest, arrays)
+    return finish_bundle(parts, folder, manifest, arrays | ({} if usual is None else kept_arrays(usual)))
+
+
+def _standings(recipe: Recipe, dataset: Dataset, folder: Path, progress: Progress) -> Scores:
+    """Where items usually stand, in the lists of a seeded draw of users as the bundle would serve them."""
+    known = np.zeros(dataset.n_actors, np.bool_)
+    known[dataset.actors()[dataset.weights() > 0]] = True
+    users = np.random.default_rng(recipe.settings.train.seed).permutation(np.flatnonzero(known[: dataset.n_users]))
+    replay = Replay(
+        dataset,
+        users[:_STANDING_USERS].astype(np.int32),
+        np.zeros(len(users[:_STANDING_USERS]) + 1, np.int64),
+        np.empty(0, np.int32),
+        recipe.hide,
+        recipe.settings.bundle.history_events,
+    )
+    bundle = open_bundle(folder, verify=False)
+    pipeline = build_pipeline(bundle, recipe.settings)
+    with progress.stage("standings", len(replay)) as stage:
+        queries = map(replay.query, replay.users.tolist())
+        return usual_standings(pipeline, build_ranker(bundle), queries, dataset.n_items, stage.advance)

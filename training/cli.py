@@ -22,6 +22,7 @@ from training.evaluation.change_table import print_change
 from training.evaluation.page import write_page
 from training.evaluation.plot import plot
 from training.evaluation.report import Report, write_json
+from training.evaluation.slates_view import plot_slates, print_slates
 from training.evaluation.table import print_table
 from training.inputs import InputPaths
 from training.nightly import NightlyJob, PublishedVersion
@@ -130,6 +131,9 @@ def evaluate(
             "--baselines", help="Single models and sanity rows to compare with: all, or names joined by commas."
         ),
     ] = "all",
+    slate_curve: Annotated[
+        bool, typer.Option("--slate-curve", help="Also measure what varied slates and personal slots cost.")
+    ] = False,
     config: Config = None,
     compare: Compare = None,
 ) -> None:
@@ -153,6 +157,7 @@ def evaluate(
         baselines=None if baselines == "all" else frozenset(name.strip() for name in baselines.split(",")),
         cuts=cuts,
         seeds=seeds,
+        slate_curve=slate_curve,
     )
     trial = run_trial(request, progress_on(console))
     for reading in trial.readings:
@@ -177,6 +182,9 @@ def _show(report: Report, out: Path, console: Console) -> None:
     print_chances(chances, target, console)
     if "none" not in chances:
         plot_chances(chances, target, out.with_suffix(".chances.png"))
+    if slates := report.further.get("slates"):
+        print_slates(slates, console)
+        plot_slates(slates, out.with_suffix(".slates.png"))
     _say(console, f"report {out}, page {out.with_suffix('.html')}, plot {out.with_suffix('.png')}")
 
 

@@ -49,19 +49,24 @@ def _run(
 ) -> Rows:
     lists = np.full((len(cases), depth), -1, np.int32)
     with progress.stage(f"run {name}", len(cases)) as stage:
-        for place, user in enumerate(cases.users.tolist()):
-            user_id = dataset.user_ids[user]
-            query = FeedQuery(
-                now_ms=bundle.manifest.now_ms,
-                user_id=user_id,
-                history=bundle.history(user_id),
-                hidden_rows=cases.hidden(place, place + 1)[1],
-                allowed=cases.candidates,
-            )
+        for place, query in enumerate(queries_of(bundle, cases, dataset)):
             rows = pipeline.run(query, depth)[0].rows
             lists[place, : len(rows)] = rows
             stage.advance(1)
     return lists
+
+
+def queries_of(bundle: Bundle, cases: Cases, dataset: Dataset) -> Iterator[FeedQuery]:
+    """What the feed of each case is asked at the cut."""
+    for place, user in enumerate(cases.users.tolist()):
+        user_id = dataset.user_ids[user]
+        yield FeedQuery(
+            now_ms=bundle.manifest.now_ms,
+            user_id=user_id,
+            history=bundle.history(user_id),
+            hidden_rows=cases.hidden(place, place + 1)[1],
+            allowed=cases.candidates,
+        )
 
 
 def other_lists(

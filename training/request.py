@@ -35,6 +35,7 @@ class TrialRequest:
         baselines: Names of single models and sanity rows to report; None for all.
         cuts: How many held-out parts, one before the other, each with models fitted on what lies before it.
         seeds: How many seeds to fit and draw with, from `train.seed` on.
+        slate_curve: Measure what variety costs, too: the last stage again over a grid of its settings.
     """
 
     paths: InputPaths
@@ -49,6 +50,7 @@ class TrialRequest:
     baselines: frozenset[str] | None = None
     cuts: int = 1
     seeds: int = 1
+    slate_curve: bool = False
 
     def check(self, known_rows: frozenset[str]) -> None:
         """Refuse what contradicts itself.

@@ -43,17 +43,18 @@ from training.parts import Parts, cases_of
 from training.progress import Progress
 from training.recipe import Recipe, target_code
 from training.request import TrialRequest
+from training.slates import slate_curve
 from training.split import choose_scheme
 from training.stages import StageStore
 
 
 @dataclass(frozen=True)
 class Round:
-    """What a round gave, what it found out about the files and the models, and about the served probabilities."""
+    """What a round gave, what it found out about the files and the models, and what else it measured."""
 
     outcome: Outcome
     found: dict[str, Any]
-    chances: dict[str, Any]
+    further: dict[str, Any]
 
 
 def play(
@@ -84,9 +85,12 @@ def play(
         lists = {PIPELINE: pipeline_lists(built, cases, settings, depth, progress)}
         for name, rows, fit_seconds in other_lists(built, settings, train, cases, depth, progress, request.baselines):
             lists[name], seconds[name] = rows, fit_seconds
-        chances = _chances(request, recipe, built, parts, progress)
-    dataset = built.dataset
-    facts = ItemFacts(*item_holders(train, dataset.n_items), category_levels(dataset.catalogue.categories.tolist()))
+        further = {"chances": _chances(request, recipe, built, parts, progress)}
+        dataset = built.dataset
+        levels = category_levels(dataset.catalogue.categories.tolist())
+        facts = ItemFacts(*item_holders(train, dataset.n_items), levels)
+        if request.slate_curve:
+            further["slates"] = slate_curve(built, cases, facts, settings, progress)
     k = main_cut_off(request.ks)
     window = parts.window
     outcome = Outcome(
@@ -101,7 +105,7 @@ def play(
         groupings=_groupings(inputs, dataset, train, cases),
         fit_seconds=seconds,
     )
-    return Round(outcome, _found(built, outcome), chances)
+    return Round(outcome, _found(built, outcome), further)
 
 
 def _chances(request: TrialRequest, recipe: Recipe, built: Built, parts: Parts, progress: Progress) -> dict[str, Any]:

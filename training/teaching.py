@@ -115,14 +115,15 @@ def teach_and_choose(
 
 def kept_ranker(place: Path) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """What `teach_and_choose` left of a ranker: what it changes in `decided`, and its arrays, its calibration's too."""
-    arrays = _kept_arrays(place.with_name("calibration"))
+    arrays = kept_arrays(place.with_name("calibration"))
     if not place.is_dir():
         return {}, arrays
     parameters = json.loads((place / "parameters.json").read_text(encoding="utf-8"))
-    return {"ranker": parameters}, arrays | _kept_arrays(place)
+    return {"ranker": parameters}, arrays | kept_arrays(place)
 
 
-def _kept_arrays(place: Path) -> dict[str, npt.NDArray[Any]]:
+def kept_arrays(place: Path) -> dict[str, npt.NDArray[Any]]:
+    """The arrays that a stage left in a folder, by name."""
     return {path.stem: np.load(path, allow_pickle=False) for path in sorted(place.glob("*.npy"))}
 
 

@@ -52,7 +52,7 @@ def evaluate(request: TrialRequest, progress: Progress) -> Trial:
         leaks = {name: None for parts in cuts for name in leaks_of_parts(request, inputs, parts)}
         with clock.stage("bootstrap", None):
             report, pool = summary(protocol | rounds[0].found, [one.outcome for one in rounds], tuple(leaks))
-        report.further["chances"] = rounds[0].chances
+        report.further.update(rounds[0].further)
         report.further["importance"] = _importance(rounds[0])
         report.further["stages"] = _stages(clock, *started)
         write_users(users_path(request.out), pool)

@@ -207,3 +207,32 @@ def _likeness(
     known[at], peaks[at], peak_slots[at] = slot, peak, peak_slot
     largest: float = peak
     return largest
+
+
+@njit(nogil=True, cache=True)
+def take_turns(others: npt.NDArray[np.intp], every: int, k: int) -> npt.NDArray[np.intp]:
+    """Fill slots with 0, 1, 2, ... but each `every`-th slot with the next of `others`; what stands already is passed.
+
+    Args:
+        others: intp [n], the numbers 0 to n - 1 in another order.
+        every: At least 1.
+        k: Slots to fill at most.
+
+    Returns:
+        intp [min(n, k)], distinct.
+    """
+    n = len(others)
+    placed = np.zeros(n, np.bool_)
+    order = np.empty(max(min(n, k), 0), np.intp)
+    first, other = 0, 0
+    for slot in range(len(order)):
+        if (slot + 1) % every:
+            while placed[first]:
+                first += 1
+            order[slot] = first
+        else:
+            while placed[others[other]]:
+                other += 1
+            order[slot] = others[other]
+        placed[order[slot]] = True
+    return order

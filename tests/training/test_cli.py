@@ -98,14 +98,16 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     out = tmp_path / "reports" / "first.json"
     outcome = shell.run(
         "evaluate", "--events", log.events, "--items", log.items, "--holdout", "10d", "--k", "20,5,5", "--out", out,
+        "--slate-curve",
         "--config", config,
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     report = json.loads(out.read_text(), parse_constant=pytest.fail)
     assert {
-        "protocol", "users", "leaks", "models", "paired", "segments", "stages", "importance", "chances",
+        "protocol", "users", "leaks", "models", "paired", "segments", "stages", "importance", "chances", "slates",
     } == report.keys()  # fmt: skip
     assert out.with_suffix(".chances.png").exists()
+    assert out.with_suffix(".slates.png").exists()
     assert report["protocol"]["k"] == [5, 20]
     assert report["protocol"]["holdout_seconds"] == 864_000
     assert {"windowshop", "random", "popularity", "cooccurrence", "content"} <= report["models"].keys()

@@ -31,6 +31,7 @@ def run(folder: Path, rows: list[LoggedRow] | None = None, **changes: Any) -> di
     """The report of a small log as it is read back from its file."""
     paths = write_small_log(folder, rows)
     request = TrialRequest(paths, folder / "report.json", small_settings(), holdout_seconds=10 * 86_400.0, ks=(10, 20))
+    request = replace(request, slate_curve=True)
     evaluate(replace(request, **changes), SilentProgress())
     return dict(json.loads((folder / "report.json").read_text()))
 
@@ -74,6 +75,18 @@ def test_chances_of_the_newest_window_are_held_against_what_came_in_the_test_par
     predicted = [tenth["predicted"] for tenth in chances["candidates"]["deciles"]]
     assert predicted == sorted(predicted)
     assert predicted[-1] > 3 * predicted[0]
+
+
+def test_the_curve_of_slates_begins_at_the_pipeline_itself_and_names_what_is_served(report: dict[str, Any]) -> None:
+    points = report["slates"]["points"]
+    plain, served = points[0], [point for point in points if point["served"]]
+    assert plain["ndcg@20"]["mean"] == report["models"]["windowshop"]["ndcg@20"]["mean"]
+    assert plain["coverage@20"] == report["models"]["windowshop"]["coverage@20"]
+    assert [(point["diversity"], point["personal_every"]) for point in served] == [(0.1, 10)]
+    personal = next(point for point in points if (point["diversity"], point["personal_every"]) == (0.0, 3))
+    assert personal["ndcg@20"] != plain["ndcg@20"]
+    assert personal["over_plain"]["ci95"][0] <= personal["over_plain"]["mean"] <= personal["over_plain"]["ci95"][1]
+    assert 0 <= personal["top_1_percent_share@20"] <= 1
 
 
 def test_diversity_is_off_unless_asked_for(report: dict[str, Any], tmp_path: Path) -> None:

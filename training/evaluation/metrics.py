@@ -45,7 +45,8 @@ class Measured:
 
     Args:
         per_user: {metric: float64 [n]}, to be averaged over users: `recall@k`, `ndcg@k`, `hit_rate@k`, `mrr`.
-        overall: {metric: value} of all lists together: `coverage@k`, and `novelty@k`, `diversity@k` where defined.
+        overall: {metric: value} of all lists together: `coverage@k`, and `novelty@k`, `diversity@k`,
+            `top_1_percent_share@k` where defined.
     """
 
     per_user: dict[str, PerUser]
@@ -84,7 +85,11 @@ def measure(recommended: Rows, cases: Cases, ks: Sequence[int], facts: ItemFacts
         per_user[f"hit_rate@{k}"] = hit_rate(hits, k)
         shown = recommended[:, :k]
         overall[f"coverage@{k}"] = coverage(shown, cases.n_candidates)
-        for name, value in (("novelty", novelty(shown, facts)), ("diversity", diversity(shown, facts))):
+        for name, value in (
+            ("novelty", novelty(shown, facts)),
+            ("diversity", diversity(shown, facts)),
+            ("top_1_percent_share", top_share(shown, facts)),
+        ):
             if value is not None:
                 overall[f"{name}@{k}"] = value
     per_user["mrr"] = reciprocal_rank(hits)
@@ -153,6 +158,14 @@ def novelty(shown: Rows, facts: ItemFacts) -> float | None:
         return None
     sums = np.where(is_shown, surprisal[shown], 0.0).sum(axis=1)
     return float((sums[lengths > 0] / lengths[lengths > 0]).mean())
+
+
+def top_share(shown: Rows, facts: ItemFacts) -> float | None:
+    """Share of the slots that the most popular 1 % of all items take, by users who have them; None of no slots."""
+    head = np.zeros(len(facts.holders), np.bool_)
+    head[np.argsort(-facts.holders, kind="stable")[: max(len(head) // 100, 1)]] = True
+    slots = shown[shown >= 0]
+    return float(head[slots].mean()) if len(slots) else None
 
 
 def diversity(shown: Rows, facts: ItemFacts) -> float | None:

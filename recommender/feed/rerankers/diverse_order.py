@@ -10,11 +10,11 @@ import numpy.typing as npt
 from recommender.config import FeedSettings
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.item_vectors import ItemVectors
-from recommender.feed.rerankers.score_order import ScoreOrder
+from recommender.feed.stages import Reranker
 from recommender.kernels.slate import spread_out
 from recommender.types import Candidates, FeedQuery, Kind, Rows, Scores
 
-#: Likeness is priced in places of a page of the score order; a near-duplicate falls by a page more.
+#: Likeness is priced in places of a page of the score order.
 _PAGE: Final = 20.0
 
 
@@ -22,7 +22,7 @@ class DiverseOrder:
     """Trades places in the score order for variety, over all candidates at once, so that pages continue it.
 
     Args:
-        score_order: What is varied.
+        score_order: What is varied: the plain one, or one with personal slots.
         catalogue: Categories, sellers and kinds.
         vectors: float32 [n_items, dim], whose cosine is the likeness of two items; a zero vector is like nothing.
         new_vectors: float32 [n_new, dim], those of new items, whose rows lie behind.
@@ -33,7 +33,7 @@ class DiverseOrder:
 
     def __init__(
         self,
-        score_order: ScoreOrder,
+        score_order: Reranker,
         catalogue: Catalogue,
         vectors: Scores,
         settings: FeedSettings,
@@ -44,7 +44,7 @@ class DiverseOrder:
         self._catalogue = catalogue
         self._vectors = vectors
         self._price = _PAGE * settings.diversity / (1.0 - settings.diversity)
-        self._same = settings.duplicate_likeness
+        self._same, self._same_places = settings.duplicate_likeness, settings.duplicate_places
         self._window = settings.diversity_slots
         # To break a later rule weighs more than to break all before it.
         caps = np.array(
@@ -83,7 +83,7 @@ class DiverseOrder:
             self._slots,
             self._window,
             self._price,
-            self._price + _PAGE,
+            self._price + self._same_places,
             self._same,
             k,
         )
