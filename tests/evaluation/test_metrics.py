@@ -57,7 +57,18 @@ def test_every_metric_of_every_k_is_reported_once() -> None:
     facts = ItemFacts(np.ones(3, np.int64), 10, category_levels(["a", "a", "b"]))
     measured = measure(lists_of([0, 1, 2]), cases, [2, 3], facts)
     assert set(measured.per_user) == {"recall@2", "recall@3", "ndcg@2", "ndcg@3", "hit_rate@2", "hit_rate@3", "mrr"}
-    assert set(measured.overall) == {f"{name}@{k}" for name in ("coverage", "novelty", "diversity") for k in (2, 3)}
+    names = ("coverage", "novelty", "diversity", "top_1_percent_share")
+    assert set(measured.overall) == {f"{name}@{k}" for name in names for k in (2, 3)}
+
+
+def test_the_share_of_the_head_counts_slots_not_items() -> None:
+    holders = np.ones(200, np.int64)
+    holders[[7, 9]] = 50, 40  # two of 200 are the most popular 1 %
+    facts = ItemFacts(holders, 60, category_levels([""] * 200))
+    cases = make_cases([[0], [1]], n_items=200)
+    measured = measure(lists_of([7, 9, 3], [7, 4, 5]), cases, [1, 3], facts)
+    assert measured.overall["top_1_percent_share@1"] == 1.0
+    assert measured.overall["top_1_percent_share@3"] == 0.5
 
 
 @given(cases_with_lists())
