@@ -15,6 +15,7 @@ from recommender.errors import BundleError
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.item_values import medians_by_category, value_of
 from recommender.feed.rankers.expected_value import ExpectedValueRanker, parted
+from recommender.feed.views import FeedRequest
 from recommender.types import Item
 from recommender.wiring import build_ranker
 from tests.feed.rankers.contract import QUERY, RankerContract
@@ -101,6 +102,22 @@ def test_a_feed_of_values_shows_what_is_dear_first_and_the_default_changes_nothi
         valued = items_of(shop.walk("ada"))
         assert valued[0] == "item-novel"
         assert [item for item in plain if item != "item-novel"] == valued[1:]
+    finally:
+        shop.state.close()
+
+
+def test_an_explanation_tells_the_chance_that_the_score_stands_for(calibrated: Bundle, tmp_path: Path) -> None:
+    shop = Shop.open(calibrated, tmp_path / "state", diversity=0.0)
+    try:
+        item_id = items_of(shop.walk("ada"))[0]
+        plain = shop.pages.explain(FeedRequest("ada"), item_id)
+        assert plain.score is not None
+        assert plain.probability == pytest.approx(np.interp(plain.score, *_KNOTS), rel=1e-5)
+        shop.swap(calibrated, diversity=0.0, value=["price"])
+        valued = shop.pages.explain(FeedRequest("ada"), item_id)
+        price = calibrated.array("items/price")[calibrated.items.row(item_id)]
+        assert valued.probability == plain.probability
+        assert valued.score == pytest.approx(plain.probability * price, rel=1e-5)
     finally:
         shop.state.close()
 
