@@ -17,6 +17,8 @@ from typing import Any
 import grpc
 import psutil
 
+from recommender.api.v1 import models_pb2, models_pb2_grpc
+
 ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 60.0
 COMMAND = (sys.executable, "-W", "error", "-m", "recommender")
@@ -62,12 +64,8 @@ class RunningServer:
         opened: list[grpc.Channel] = []
 
         def every_worker_has_one() -> bool:
-            before = self._connections()
             opened.append(channel := self.channel())
-            grpc.channel_ready_future(channel).result(timeout=PATIENCE_SECONDS)
-            new = self._connections() - before
-            if len(new) == 1:  # otherwise somebody else connected meanwhile
-                found.setdefault(new.pop()[0], channel)
+            found.setdefault(worker_of(channel), channel)
             return len(found) == self.n_workers
 
         try:
@@ -76,15 +74,6 @@ class RunningServer:
         finally:
             for channel in opened:
                 channel.close()
-
-    def _connections(self) -> set[tuple[int, int]]:
-        """Worker and client's port of every connection."""
-        return {
-            (pid, connection.raddr.port)
-            for pid in self.workers()
-            for connection in psutil.Process(pid).net_connections("tcp")
-            if connection.status == psutil.CONN_ESTABLISHED
-        }
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor and everything below it."""
@@ -102,6 +91,13 @@ class RunningServer:
         """Drain and end; the exit code."""
         self.process.terminate()
         return self.process.wait(PATIENCE_SECONDS)
+
+
+def worker_of(channel: grpc.Channel) -> int:
+    """The process id of the worker behind a connection."""
+    stub = models_pb2_grpc.ModelServiceStub(channel)
+    request = models_pb2.GetServingStatusRequest()
+    return stub.GetServingStatus(request, timeout=PATIENCE_SECONDS, wait_for_ready=True).process_id
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Shoppers who page to the end of their feeds while models swap and workers die, and what they saw that is wrong.
+"""Shoppers who page to the end of their feeds while models swap, workers die and items go, and what they saw amiss.
 
 A request may fail only if its connection belonged to a worker that was killed, so each connection asks first whose it
 is.
@@ -21,7 +21,8 @@ import grpc
 
 from recommender.api.v1 import events_pb2, models_pb2, models_pb2_grpc
 from tests.rpc.conftest import Client
-from tests.servers import PATIENCE_SECONDS, RunningServer, eventually
+from tests.servers import PATIENCE_SECONDS, RunningServer, eventually, worker_of
+from tests.shopkeeper import Bars, Shopkeeper
 
 T = TypeVar("T")
 #: The one cause for which a request may fail.
@@ -90,12 +91,13 @@ class Walk:
         """Whether the feed has ended."""
         return self.pages > 0 and not self.token
 
-    def step(self, line: Line, page_size: int, item_ids: Sequence[str], rng: random.Random) -> None:
+    def step(self, line: Line, bars: Bars, page_size: int, item_ids: Sequence[str], rng: random.Random) -> None:
         """One page, and one event after it."""
-        barred = set(self.barred)
+        barred, before = set(self.barred), bars.acknowledged
         page = line.call(lambda client: client.page(self.user_id, page_size=page_size, page_token=self.token))
         came = [card.item_id for card in page.cards]
-        self.forbidden += len(barred.intersection(came))
+        # What was restored meanwhile may come.
+        self.forbidden += len((barred | before & bars.acknowledged).intersection(came))
         self.displaced += [card.position for card in page.cards] != list(
             range(len(self.shown), len(self.shown) + len(came))
         )
@@ -116,9 +118,9 @@ class Walk:
         """Items that came twice."""
         return len(self.shown) - len(set(self.shown))
 
-    def gaps(self, item_ids: Sequence[str]) -> int:
+    def gaps(self, item_ids: Sequence[str], bars: Bars) -> int:
         """Items that never came although nothing forbade them, and pages whose positions do not follow."""
-        return len(set(item_ids) - set(self.shown) - self.barred) + self.displaced
+        return len(set(item_ids) - set(self.shown) - self.barred - bars.ever) + self.displaced
 
 
 class Line:
@@ -162,13 +164,11 @@ class Line:
 
         def answers() -> bool:
             client = Client(self._server.channel())
-            stub = models_pb2_grpc.ModelServiceStub(client.channel)
             try:
-                status = stub.GetServingStatus(models_pb2.GetServingStatusRequest(), timeout=30, wait_for_ready=True)
+                found.append((client, worker_of(client.channel)))
             except grpc.RpcError:  # it reached a worker that was about to die
                 client.channel.close()
                 return False
-            found.append((client, status.process_id))
             return True
 
         eventually(answers)
@@ -224,8 +224,8 @@ def walk_all(
     walks: Sequence[Walk],
     tally: Tally,
     disturbance: Disturbance,
+    shopkeeper: Shopkeeper,
     *,
-    item_ids: Sequence[str],
     page_size: int,
     pages: int,
     threads: int,
@@ -238,14 +238,15 @@ def walk_all(
         walks: Those that are not over go on where they stand.
         tally: Is added to.
         disturbance: What happens meanwhile.
-        item_ids: Of all versions.
+        shopkeeper: Of the items of all versions.
         page_size: Cards of a page.
         pages: At most, for each walk.
         threads: That walk, each with a connection of its own.
         seed: Of every choice.
     """
     killed: set[int] = set()
-    lines = [Line(server, killed, tally) for _ in range(threads + 1)]
+    lines = [Line(server, killed, tally) for _ in range(threads + 2)]
+    item_ids = [item.item_id for item in shopkeeper.items]
 
     def shop(number: int) -> None:
         rng = random.Random(f"{seed}-{number}")
@@ -253,15 +254,18 @@ def walk_all(
         for _ in range(pages):
             for walk in mine:
                 if not walk.over:
-                    walk.step(lines[number], page_size, item_ids, rng)
+                    walk.step(lines[number], shopkeeper.bars, page_size, item_ids, rng)
 
-    with ThreadPoolExecutor(threads + 1) as pool:
+    with ThreadPoolExecutor(threads + 2) as pool:
         tally.over = False
         at_work = [pool.submit(shop, number) for number in range(threads)]
-        disturbed = pool.submit(disturbance.run, server, killed, lines[-1], tally, random.Random(seed))
+        beside = [
+            pool.submit(disturbance.run, server, killed, lines[-1], tally, random.Random(seed)),
+            pool.submit(shopkeeper.run, lines[-2].call, tally.requests, tally.reached, random.Random(seed)),
+        ]
         wait(at_work)
         tally.over = True
-        for each in (*at_work, disturbed):
+        for each in (*at_work, *beside):
             each.result()
     for line in lines:
         line.close()

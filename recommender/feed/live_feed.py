@@ -17,12 +17,6 @@ from recommender.types import Item
 
 #: For how long what was confirmed may be relied on while it cannot be confirmed again.
 _TRUSTED_SECONDS: Final = 1.0
-#: New texts that a page may wait for, 0.1 ms each; of many more at once the rest follow within the second.
-_READ_AT_ONCE: Final = 50
-#: A version copies all vectors, so it comes after some more of them.
-_READS_A_VERSION: Final = 10
-#: Locks are not fair: without a pause the reader may have its lock again before a page that waits for it is awake.
-_PAUSE_SECONDS: Final = 0.001
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -54,9 +48,7 @@ class LiveFeed:
         self._told = False
         self._confirmed = seconds()
         self._version = items.version()
-        self._reader: threading.Thread | None = None
         layer.take(items.changes())
-        layer.read()
         self._pages = assemble(layer.catalogue())
 
     def current(self) -> FeedPages:
@@ -93,28 +85,8 @@ class LiveFeed:
             if version == self._version:
                 return  # another thread was faster
             self._layer.take(self._items.changes(self._layer.sequence))
-            unread = self._layer.read(_READ_AT_ONCE)
             self._pages = self._assemble(self._layer.catalogue())
             self._version = version
-            if unread and (self._reader is None or not self._reader.is_alive()):
-                self._reader = threading.Thread(target=self._read_on, name="live-texts", daemon=True)
-                self._reader.start()
-
-    def _read_on(self) -> None:
-        """Encode what many new items at once left unread, a few at a time, so that no page waits for all of them."""
-        unread = True
-        while unread:
-            for _ in range(_READS_A_VERSION):
-                with self._lock:
-                    unread = self._layer.read(_READ_AT_ONCE)
-                if not unread:
-                    break
-                time.sleep(_PAUSE_SECONDS)
-            with self._lock:
-                self._pages = self._assemble(self._layer.catalogue())
-                unread = self._layer.read(0)
-                if not unread:
-                    self._reader = None
 
     def _stale(self, error: StateError) -> RequestError:
         if not self._told:

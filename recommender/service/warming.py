@@ -9,6 +9,7 @@ import numpy as np
 from recommender import wiring
 from recommender.bundle import Bundle
 from recommender.config import Settings
+from recommender.feed.live_layer import encoder_of
 from recommender.kernels.history import deeds_of, merge_histories
 from recommender.types import FeedQuery, History
 
@@ -21,6 +22,8 @@ def warm_up(bundle: Bundle, settings: Settings) -> None:
     Each runs twice, with the history as it is mapped and with a live event, since numba compiles for both. Who knows
     many items is made up: below some length another ranker serves, so nobody of the bundle need meet the usual one.
     """
+    if (encoder := encoder_of(bundle)) is not None:
+        encoder.encode("what", "comes", "later")
     pipeline = wiring.build_pipeline(bundle, settings, diversity=settings.feed.diversity)
     users = [bundle.users.ids[0]] if len(bundle.users.ids) else []
     known = [*(bundle.history(user_id) for user_id in users), bundle.history(""), _of_many_items(bundle)]

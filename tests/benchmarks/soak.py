@@ -27,7 +27,13 @@ _SAMPLE_SECONDS = 15.0
 _SATURATION_SECONDS = 20.0
 _FLAT = 0.02
 _MEASURES = ("Rss", "Pss", "Private_Dirty")
-_STORES = {"events": "events.db*", "snapshots": "snapshots/*", "served": "served/*", "other": "numbers/*"}
+_STORES = {
+    "events": "events.db*",
+    "catalog": "catalog.db*",
+    "snapshots": "snapshots/*",
+    "served": "served/*",
+    "other": "numbers/*",
+}
 _SETTINGS = {"WINDOWSHOP_FEED__TOKEN_TTL": "60s"}
 
 
@@ -144,7 +150,7 @@ def _judge(samples: list[Sample], warm_up_seconds: float, workers: int) -> None:
     change = _change(settled, quarter, lambda sample: sample.files["snapshots"])
     print(f"{'snapshots':16} {'bytes':14} {change:+.2%}")
     first, last = settled[0], settled[-1]
-    for store in ("events", "served"):
+    for store in ("events", "catalog", "served"):
         grown = (last.files[store] - first.files[store]) / (last.requests - first.requests)
         print(f"{store:16} {grown:.0f} bytes a request, kept for the retention")
     after = next((sample for sample in samples if sample.requests >= 10_000 * workers), None)

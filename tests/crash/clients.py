@@ -1,4 +1,4 @@
-"""Frontends that go on through every crash: they send each event until it is acknowledged, and page through feeds."""
+"""Clients that go on through every crash: they send each event and item until it is acknowledged, and read feeds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from typing import Self, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Self, TypeVar
 
 import grpc
 
 from recommender.api.v1 import events_pb2, events_pb2_grpc, feed_pb2, feed_pb2_grpc
+from tests.crash.catalogues import Catalogue
+from tests.worlds import tiny_items
 
 Reply = TypeVar("Reply")
 Address = Callable[[], str]
@@ -18,9 +21,11 @@ _CALL_SECONDS = 20.0
 _PAUSE_SECONDS = 0.05
 #: Between two requests of a client, so that a long run leaves a log that can be read again and again.
 _THINKING_SECONDS = 0.05
-_ITEMS = ("item-spade", "item-rake", "item-hoe", "item-pruner", "item-novel")
+USERS = ("ann", "bob", "cat")
+_ITEMS = [item.item_id for item in tiny_items()]
 #: What a client may meet while processes die, and answers by asking again.
 _CRASHES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+_NOTHING = nullcontext()
 
 
 class Clients:
@@ -31,19 +36,21 @@ class Clients:
         seed: Of all that they send.
         writers: How many send events.
         readers: How many read feeds.
+        shops: How many change their part of the catalogue.
     """
 
-    def __init__(self, address: Address, seed: int, writers: int = 3, readers: int = 2) -> None:
+    def __init__(self, address: Address, seed: int, writers: int = 3, readers: int = 2, shops: int = 2) -> None:
         #: Every event that was acknowledged, by its id.
         self.acknowledged: dict[str, events_pb2.Event] = {}
         #: What no crash explains.
         self.failures: list[str] = []
         self.pages = 0
+        self.catalogues = [Catalogue(n) for n in range(shops)]
         self._address = address
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._run, args=(work, random.Random(f"{seed} {n}"), n))
-            for n, work in enumerate([self._send] * writers + [self._read] * readers)
+            for n, work in enumerate([self._send] * writers + [self._read] * readers + [self._change] * shops)
         ]
 
     def __enter__(self) -> Self:
@@ -55,6 +62,11 @@ class Clients:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+
+    def hidden_by(self, user_id: str) -> set[str]:
+        """The items of all acknowledged hides of a user."""
+        known = list(self.acknowledged.values())
+        return {event.item_id for event in known if event.user_id == user_id and event.event_type == "hide"}
 
     def _run(self, work: Callable[[random.Random, int, int], None], rng: random.Random, number: int) -> None:
         turn = 0
@@ -99,10 +111,23 @@ class Clients:
                 return
             request.page_token = reply.next_page_token
 
-    def _until_answered(self, call: Callable[[grpc.Channel], Reply]) -> Reply | None:
-        """The reply of a call that is sent again, on a new connection, for as long as servers die; None at the end."""
+    def _change(self, rng: random.Random, number: int, turn: int) -> None:
+        catalogue = self.catalogues[number % len(self.catalogues)]
+        with catalogue.quiet:
+            call = catalogue.plan(rng)
+        self._until_answered(call, catalogue.quiet)
+
+    def _until_answered(
+        self, call: Callable[[grpc.Channel], Reply], held: AbstractContextManager[Any] = _NOTHING
+    ) -> Reply | None:
+        """The reply of a call that is sent again, on a new connection, for as long as servers die; None at the end.
+
+        Args:
+            call: Asks.
+            held: During each try.
+        """
         while True:
-            with grpc.insecure_channel(self._address(), [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            with held, grpc.insecure_channel(self._address(), [("grpc.use_local_subchannel_pool", 1)]) as channel:
                 try:
                     return call(channel)
                 except grpc.RpcError as error:
@@ -114,9 +139,9 @@ class Clients:
 
 
 def _event(rng: random.Random, event_id: str) -> events_pb2.Event:
-    user = rng.choice(("", "ann", "bob", "cat"))
+    user = rng.choice(("", *USERS))
     session = rng.choice(("", "s1", "s2")) if user else rng.choice(("s1", "s2", "s3"))
-    kind = rng.choice(("view", "view", "click", "purchase"))
+    kind = rng.choice(("view", "view", "click", "purchase", "hide"))
     return events_pb2.Event(
         event_id=event_id, user_id=user, session_id=session, item_id=rng.choice(_ITEMS), event_type=kind,
         price=rng.randrange(1, 10_000) / 100, attributes={"padding": "x" * rng.randrange(200)},

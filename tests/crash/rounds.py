@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -10,8 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -23,8 +23,10 @@ from recommender.errors import WindowshopError
 from recommender.state.sqlite import open_state
 from recommender.state.sqlite.rows import EVENT_PAGE, logged_event
 from recommender.types import NEVER, NO_TIME, Event
-from tests.crash.clients import Clients
+from tests.crash.catalogues import Catalogue, items_shown
+from tests.crash.clients import USERS, Clients
 from tests.crash.kill_points import BEFORE_COMMIT, BEFORE_REPLY, FOLDER_VARIABLE, arm
+from tests.crash.report import Report
 from tests.servers import PATIENCE_SECONDS, ROOT, RunningServer, eventually
 from tests.worlds import write_tiny_models
 from training.publish import remove_old_versions
@@ -36,56 +38,6 @@ SWAPPING = "a worker while models swap"
 #: What is killed; a block of so many rounds has each once.
 TARGETS = (WORKER, SUPERVISOR, ALL, BEFORE_COMMIT, BEFORE_REPLY, BEFORE_LIVE, PUBLISHER, SWAPPING)
 _LOAD_SECONDS = 0.5
-
-
-@dataclass
-class Report:
-    """What came of it.
-
-    Args:
-        seed: Of the moments, targets and events.
-        kills: How often each target died.
-        acknowledged: Events that a client was told are stored.
-        found: Of these, in the log.
-        doubled: Events that stand in the log more than once.
-        half_written: Events that differ from what was sent, bundles that are not whole, damaged files.
-        came_up: Rounds after which every worker answered.
-        failures: What no crash explains.
-    """
-
-    seed: int
-    kills: Counter[str] = field(default_factory=Counter)
-    acknowledged: int = 0
-    found: int = 0
-    doubled: int = 0
-    half_written: list[str] = field(default_factory=list)
-    came_up: int = 0
-    pages: int = 0
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def rounds(self) -> int:
-        """How many there were."""
-        return self.kills.total()
-
-    @property
-    def good(self) -> bool:
-        """Whether nothing was lost, doubled or half written, and the server came up each time."""
-        whole = self.found == self.acknowledged and not self.doubled and not self.half_written
-        return whole and self.came_up == self.rounds and not self.failures
-
-    def text(self) -> str:
-        """The report in lines."""
-        lines = [
-            f"seed          {self.seed}",
-            f"kills         {self.rounds}: " + ", ".join(f"{n} x {target}" for target, n in self.kills.most_common()),
-            f"acknowledged  {self.acknowledged:,} events, beside {self.pages:,} pages",
-            f"found         {self.found:,}, lost {self.acknowledged - self.found:,}",
-            f"doubled       {self.doubled:,}",
-            f"half-written  {len(self.half_written):,}",
-            f"came up       {self.came_up} of {self.rounds}",
-        ]
-        return "\n".join([*lines, *(f"  {said}" for said in [*self.half_written, *self.failures][:20])])
 
 
 class Crashes:
@@ -122,10 +74,13 @@ class Crashes:
                     self._report.kills[target] += 1
                     self._report.came_up += self._comes_up()
                     self._check(dict(clients.acknowledged))
+                    self._look(clients)
                     progress(f"round {number + 1} of {rounds}: {target} died, {len(clients.acknowledged):,} events")
             self._check(clients.acknowledged)
-            self._check_whole()
+            self._check_whole(clients.catalogues)
             self._report.pages, self._report.failures = clients.pages, clients.failures
+            self._report.items_sent = sum(each.items_sent for each in clients.catalogues)
+            self._report.rulings = sum(len(each.rulings) for each in clients.catalogues)
         finally:
             self._end()
         return self._report
@@ -218,6 +173,21 @@ class Crashes:
             stub = feed_pb2_grpc.FeedServiceStub(channel)
             return stub.GetFeed(feed_pb2.GetFeedRequest(user_id="ada"), timeout=30, wait_for_ready=True)
 
+    def _look(self, clients: Clients) -> None:
+        """Ask every worker for what was hidden, sent, taken down and restored."""
+        looks = self._report.looks
+        hidden = {user_id: clients.hidden_by(user_id) for user_id in USERS}
+        with contextlib.ExitStack() as held, self._running.channel_by_worker() as channels:
+            for catalogue in clients.catalogues:
+                held.enter_context(catalogue.quiet)
+            for channel in channels.values():
+                for catalogue in clients.catalogues:
+                    catalogue.look(channel, looks)
+                for user_id, items in hidden.items():
+                    looks.hides += len(items)
+                    shown = set(items_shown(channel, user_id=user_id))
+                    looks.lost += len(items & shown)
+
     def _check(self, acknowledged: dict[str, events_pb2.Event]) -> None:
         """Read what came to the log since the last time, and look at every bundle."""
         state = open_state(self._state, StateSettings(durability="process"), clock=lambda: 0, worker="checker")
@@ -232,6 +202,7 @@ class Crashes:
         self._report.acknowledged = len(acknowledged)
         found = [(event, self._log[event_id]) for event_id, event in acknowledged.items() if event_id in self._log]
         self._report.found = len(found)
+        self._report.hides = sum(event.event_type == "hide" for event in acknowledged.values())
         differing = {sent.event_id for sent, kept in found if not _same(sent, kept)}
         self._report.half_written += [f"event {event_id} is not what was sent" for event_id in differing - self._told]
         self._told |= differing
@@ -245,17 +216,19 @@ class Crashes:
         except WindowshopError as error:
             self._report.half_written.append(str(error))
 
-    def _check_whole(self) -> None:
-        """Once more all of the log from its first event, and each page of its file."""
+    def _check_whole(self, catalogues: Sequence[Catalogue]) -> None:
+        """Once more all of the log from its first event, each ruling that ever was, and each page of the files."""
         state = open_state(self._state, StateSettings(durability="process"), clock=lambda: 0, worker="checker")
         try:
             state.check()
             ids = Counter(logged.event.event_id for logged in state.events.events())
+            rulings = {(ruling.name, ruling.reason) for ruling in state.live_items.rulings()}
         except WindowshopError as error:
             self._report.half_written.append(str(error))
             return
         finally:
             state.close()
+        self._report.looks.lost += sum(ruling not in rulings for each in catalogues for ruling in each.rulings)
         self._report.doubled = max(self._report.doubled, ids.total() - len(ids))
         if set(ids) != set(self._log):
             self._report.half_written.append("the log read in parts is not the log read whole")

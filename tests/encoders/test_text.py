@@ -15,13 +15,13 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from recommender.encoders.text import (
     N_BUCKETS,
     TextEncoder,
-    brand_terms,
-    category_terms,
-    hashed_counts,
-    title_terms,
+    brand_buckets,
+    bucket_of,
+    category_buckets,
+    title_buckets,
     weighted_terms,
 )
-from recommender.types import Item, Scores
+from recommender.types import Item, Rows, Scores
 from training.catalogue import Catalogue
 from training.models.content import inverse_document_frequencies, term_matrix
 
@@ -40,7 +40,21 @@ TEXTS = [
     ("Home", "Solo", ""),
     ("", "", ""),
 ]
-FIELDS: tuple[Callable[[str], list[str]], ...] = (category_terms, brand_terms, title_terms)
+FIELDS: tuple[Callable[[str], Rows], ...] = (category_buckets, brand_buckets, title_buckets)
+
+
+def levels_of(category: str) -> list[str]:
+    levels = [level for level in category.split(" > ") if level]
+    return [f"c:{' > '.join(levels[:depth])}" for depth in range(1, len(levels) + 1)]
+
+
+def brand_of(brand: str) -> list[str]:
+    return [f"b:{brand.casefold()}"] if brand else []
+
+
+def grams_of(title: str) -> list[str]:
+    analyze = CountVectorizer(analyzer="char_wb", ngram_range=(3, 4), lowercase=False).build_analyzer()
+    return [f"t:{gram}" for gram in analyze(unicodedata.normalize("NFKC", title).lower())]
 
 
 def catalogue_of(texts: Sequence[tuple[str, str, str]]) -> Catalogue:
@@ -49,11 +63,11 @@ def catalogue_of(texts: Sequence[tuple[str, str, str]]) -> Catalogue:
 
 
 def of_scikit_learn(texts: Sequence[tuple[str, str, str]]) -> sp.csr_matrix:
-    """Each field by TfidfVectorizer over our terms, weighed equally among the fields that an item has."""
+    """Each field by TfidfVectorizer over its terms, weighed equally among the fields that an item has."""
     columns = list(zip(*texts, strict=True))
     blocks = [
         TfidfVectorizer(analyzer=terms_of).fit_transform(column)
-        for terms_of, column in zip(FIELDS, columns, strict=True)
+        for terms_of, column in zip((levels_of, brand_of, grams_of), columns, strict=True)
     ]
     joined = sp.hstack(blocks).tocsr()
     lengths = np.sqrt(np.asarray(joined.multiply(joined).sum(axis=1)).ravel())
@@ -66,8 +80,9 @@ def cosines(matrix: sp.csr_matrix) -> npt.NDArray[np.float64]:
 
 
 def test_cosines_are_those_of_scikit_learn_where_no_buckets_collide() -> None:
-    terms = {term for text in TEXTS for terms_of, part in zip(FIELDS, text, strict=True) for term in terms_of(part)}
-    assert len({int(hashed_counts([term])[0][0]) for term in terms}) == len(terms)
+    fields = zip((levels_of, brand_of, grams_of), zip(*TEXTS, strict=True), strict=True)
+    terms = {term for terms_of, column in fields for text in column for term in terms_of(text)}
+    assert len({bucket_of(term) for term in terms}) == len(terms)
     catalogue = catalogue_of(TEXTS)
     ours = cosines(term_matrix(catalogue, inverse_document_frequencies(catalogue)))
     np.testing.assert_allclose(ours, cosines(of_scikit_learn(TEXTS)), atol=1e-6)
@@ -76,41 +91,38 @@ def test_cosines_are_those_of_scikit_learn_where_no_buckets_collide() -> None:
 
 @given(st.text(max_size=40))
 def test_title_terms_are_scikit_learn_s_n_grams_within_words(title: str) -> None:
-    analyze = CountVectorizer(analyzer="char_wb", ngram_range=(3, 4), lowercase=False).build_analyzer()
-    wanted = analyze(unicodedata.normalize("NFKC", title).lower())
-    assert Counter(title_terms(title)) == Counter(f"t:{gram}" for gram in wanted)
+    assert Counter(title_buckets(title).tolist()) == Counter(bucket_of(gram) for gram in grams_of(title))
+
+
+@given(st.text(max_size=20))
+def test_a_category_s_terms_are_its_levels_with_all_above_them(category: str) -> None:
+    assert category_buckets(category).tolist() == [bucket_of(term) for term in levels_of(category)]
+    assert brand_buckets(category).tolist() == [bucket_of(term) for term in brand_of(category)]
 
 
 def test_a_word_of_one_letter_is_one_term() -> None:
-    assert title_terms("a") == ["t: a "]
+    assert title_buckets("a").tolist() == [bucket_of("t: a ")]
 
 
 def test_how_a_title_is_typed_does_not_matter() -> None:
-    assert title_terms(f"{WIDE_RED}  boots") == title_terms("red Boots") == title_terms("\tred\nboots ")
-    assert brand_terms("STRASSE") == brand_terms("straße")
+    typed = [title_buckets(title).tolist() for title in (f"{WIDE_RED}  boots", "red Boots", "\tred\nboots ")]
+    assert typed[0] == typed[1] == typed[2]
+    assert brand_buckets("STRASSE").tolist() == brand_buckets("straße").tolist()
 
 
 def test_a_path_shares_the_terms_of_all_above_it() -> None:
-    assert category_terms("") == []
-    assert set(category_terms("A > B > C")) & set(category_terms("A > B > D")) == {"c:A", "c:A > B"}
-    assert not set(category_terms("A > B")) & set(category_terms("B"))
+    cousins = [set(category_buckets(path).tolist()) for path in ("A > B > C", "A > B > D")]
+    assert cousins[0] & cousins[1] == {bucket_of("c:A"), bucket_of("c:A > B")}
+    assert not set(category_buckets("A > B").tolist()) & set(category_buckets("B").tolist())
 
 
 def test_the_same_word_in_two_fields_is_two_terms() -> None:
-    assert not set(category_terms("Red")) & {*brand_terms("Red"), *title_terms("Red")}
-
-
-@given(st.lists(st.text(max_size=5), max_size=20))
-def test_counts_are_by_bucket_ascending_and_lose_no_term(terms: list[str]) -> None:
-    buckets, counts = hashed_counts(terms)
-    assert buckets.tolist() == sorted(set(buckets.tolist()))
-    assert all(0 <= bucket < N_BUCKETS for bucket in buckets.tolist())
-    assert counts.sum() == len(terms)
-    assert (counts > 0).all()
+    others = {*brand_buckets("Red").tolist(), *title_buckets("Red").tolist()}
+    assert not set(category_buckets("Red").tolist()) & others
 
 
 def test_buckets_are_the_same_in_every_run() -> None:
-    assert hashed_counts(["t:red", "b:acme"])[0].tolist() == [12_106, 51_959]
+    assert [bucket_of(term) for term in ("t:red", "b:acme")] == [12_106, 51_959]
 
 
 IDF = np.linspace(1, 9, N_BUCKETS, dtype=np.float32)
@@ -123,7 +135,7 @@ def test_any_text_has_a_finite_vector_of_unit_length_or_none(category: str, bran
     buckets, values = weighted_terms(IDF, category, brand, title)
     assert (buckets.dtype, values.dtype) == (np.dtype(np.int32), np.dtype(np.float32))
     assert (values > 0).all()
-    n_fields = sum(bool(terms_of(text)) for terms_of, text in zip(FIELDS, (category, brand, title), strict=True))
+    n_fields = sum(len(found(text)) > 0 for found, text in zip(FIELDS, (category, brand, title), strict=True))
     assert float(values @ values) == pytest.approx(float(n_fields > 0), abs=1e-5)
     vector = TextEncoder(IDF, BASIS).encode(category, brand, title)
     assert vector.dtype == np.float32
@@ -132,8 +144,7 @@ def test_any_text_has_a_finite_vector_of_unit_length_or_none(category: str, bran
 
 def test_the_fields_that_an_item_has_weigh_the_same() -> None:
     buckets, values = weighted_terms(IDF, "A > B", "Acme", "A title of many words")
-    brand = int(hashed_counts(brand_terms("Acme"))[0][0])
-    assert values[buckets == brand] ** 2 == pytest.approx(1 / 3)
+    assert values[buckets == brand_buckets("Acme")[0]] ** 2 == pytest.approx(1 / 3)
 
 
 def test_an_item_encoded_alone_is_where_training_put_it() -> None:
@@ -147,7 +158,7 @@ def test_an_item_encoded_alone_is_where_training_put_it() -> None:
 
 def test_words_that_the_projection_never_met_give_no_direction() -> None:
     basis = np.full((N_BUCKETS, 4), 1e-6, np.float32)
-    basis[hashed_counts(brand_terms("Acme"))[0]] = 0.5
+    basis[brand_buckets("Acme")] = 0.5
     encoder = TextEncoder(IDF, basis)
     assert not encoder.encode("", "", "unheard of").any()
     assert np.linalg.norm(encoder.encode("", "Acme", "unheard of")) == pytest.approx(1.0)

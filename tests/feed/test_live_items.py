@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ from recommender.api.v1 import feed_pb2
 from recommender.bundle import Bundle
 from recommender.errors import RequestError, StateError
 from recommender.feed.live_feed import LiveFeed
+from recommender.feed.live_layer import encoder_of
 from recommender.state.live_items import LiveItem, Ruling, Target
 from recommender.types import DAY_MS, FeedFilter, FeedQuery, Item, Kind, ReasonType
 from tests.feed.shops import Shop, item_of, items_of
-from tests.servers import eventually
 from tests.worlds import NOW_MS, SOURCES, tiny_items, tiny_users, write_tiny_bundle
 
 ITEMS = {item.item_id: item for item in tiny_items()}
@@ -330,40 +328,16 @@ def test_what_cannot_be_confirmed_is_trusted_for_a_second_and_then_nothing_is_sh
     assert not pages.catalogue.shown(pages.catalogue.rows([PAN]), NOW_MS).any()
 
 
-def test_of_many_new_items_at_once_each_is_soon_found_by_what_it_reads_like(shop: Shop) -> None:
+def test_of_many_new_items_at_once_each_is_found_at_the_next_page_by_what_it_reads_like(shop: Shop) -> None:
     upsert(shop, *(replace(NEW_PAN, item_id=f"many-{n}", title=f"iron pan {n}") for n in range(700)))
-    assert len(shown(shop, "", seller_ids=("seller-new",))) == 700  # at once, before their texts are read
-    encoder = shop.feed._layer._encoder
+    assert len(shown(shop, "", seller_ids=("seller-new",))) == 700
+    encoder, vectors = encoder_of(shop.bundle), shop.pages.catalogue.moment.new_vectors  # type: ignore[attr-defined]
     assert encoder is not None
-
-    def all_read() -> bool:
-        vectors = shop.pages.catalogue.moment.new_vectors  # type: ignore[attr-defined]
-        return bool((np.linalg.norm(vectors, axis=1) > 0.5).all())
-
-    eventually(all_read)
     for number in (0, 49, 50, 699):
-        vector = shop.pages.catalogue.moment.new_vectors[number]  # type: ignore[attr-defined]
-        assert vector.tolist() == encoder.encode("Kitchen > Pans", "brand-0", f"iron pan {number}").tolist()
-
-
-def test_between_the_texts_of_a_bulk_load_a_page_that_has_to_renew_gets_its_turn(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    feed, sleep = shop.feed, time.sleep
-    turns: list[bool] = []
-
-    def take_a_turn(seconds: float) -> None:
-        if threading.current_thread().name == "live-texts":
-            turns.append(feed._lock.acquire(timeout=5))
-            feed._lock.release()
-        sleep(seconds)
-
-    monkeypatch.setattr(time, "sleep", take_a_turn)
-    upsert(shop, *(replace(NEW_PAN, item_id=f"many-{n}", title=f"iron pan {n}") for n in range(700)))
-    feed.current()
-    eventually(lambda: feed._reader is None)
-    # A page read the first fifty; behind the last there is nothing to wait for.
-    assert turns == [True] * 12
+        assert vectors[number].tolist() == encoder.encode("Kitchen > Pans", "brand-0", f"iron pan {number}").tolist()
+    upsert(shop, replace(NEW_PAN, item_id="many-7", title="poppy seeds"))
+    changed = shop.pages.catalogue.moment.new_vectors  # type: ignore[attr-defined]
+    assert np.flatnonzero((changed != vectors).any(axis=1)).tolist() == [7]
 
 
 def test_a_request_sees_one_version_throughout(shop: Shop) -> None:

@@ -23,7 +23,8 @@ import recommender.kernels
 from recommender.bundle import open_bundle
 from recommender.feed.views import FeedRequest
 from recommender.service.warming import warm_up
-from recommender.types import FeedFilter, Kind, Relaxation
+from recommender.state.live_items import LiveItem, Ruling, Target
+from recommender.types import FeedFilter, Item, Kind, Relaxation
 from tests.feed.shops import Shop, items_of
 
 def overloads():
@@ -65,6 +66,14 @@ for number, kind in enumerate(("view", "purchase", "hide", "like", "impression",
         if user_id or session_id:
             shop.record(bundle.items.ids[number], kind, user_id, session_id)
     everything()
+new = Item("new-pan", title="iron crepe pan", category="Kitchen > Pans", brand="brand-0", price=7.0, currency="USD")
+for rulings in ([], [Ruling(Target.ITEM, "item-spade", True, 0), Ruling(Target.SELLER, "seller-0-1", True, 0)]):
+    shop.state.live_items.upsert([LiveItem(new, shop.clock.now_ms)])
+    shop.state.live_items.rule(rulings)
+    everything()
+    shop.record("new-pan", "view", "ada")
+    everything()
+shop.pages.similar("new-pan", "behavior", 3, "")
 shop.state.close()
 for late in sorted(overloads() - warm):
     print(late)

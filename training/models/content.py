@@ -10,14 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from recommender.bundle import BundleWriter
 from recommender.config import BundleSettings, TrainSettings
-from recommender.encoders.text import (
-    N_BUCKETS,
-    brand_terms,
-    category_terms,
-    hashed_counts,
-    title_terms,
-    weighted_terms,
-)
+from recommender.encoders.text import N_BUCKETS, brand_buckets, category_buckets, title_buckets, weighted_terms
 from recommender.features.recency import Recency, history_weights
 from recommender.features.user_vector import mean_direction
 from recommender.retrieval.vectors import build_index
@@ -107,12 +100,16 @@ def has_content(catalogue: Catalogue) -> bool:
 def inverse_document_frequencies(catalogue: Catalogue) -> Scores:
     """float32 [N_BUCKETS]: log((1 + n) / (1 + df)) + 1, df counted per field and item."""
     frequency = np.zeros(N_BUCKETS, np.int64)
-    fields = ((category_terms, catalogue.categories), (brand_terms, catalogue.brands), (title_terms, catalogue.titles))
-    for terms_of, column in fields:
+    fields = (
+        (category_buckets, catalogue.categories),
+        (brand_buckets, catalogue.brands),
+        (title_buckets, catalogue.titles),
+    )
+    for buckets_of, column in fields:
         values, counts = np.unique(column.astype(str), return_counts=True)
         for value, count in zip(values.tolist(), counts.tolist(), strict=True):
             if value:
-                frequency[hashed_counts(terms_of(value))[0]] += count
+                frequency[np.unique(buckets_of(value))] += count
     idf: Scores = (np.log((1.0 + len(catalogue)) / (1.0 + frequency)) + 1.0).astype(np.float32)
     return idf
 
