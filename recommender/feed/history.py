@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from recommender.bundle import Bundle
-from recommender.errors import StateError
 from recommender.feed.numbering import Numbering
 from recommender.feed.outage import Outage
 from recommender.kernels.history import merge_histories
@@ -31,15 +30,21 @@ class Histories:
         self._limit = limit
         self.outage = outage
 
-    def of(self, user_id: str, session_id: str) -> History:
+    def is_erased(self, user_id: str) -> bool:
+        """Whether the user was erased: then the bundle's history of them counts for nothing.
+
+        Raises:
+            StateError: It cannot be told.
+        """
+        return bool(user_id) and self._events.is_erased(user_id)
+
+    def of(self, user_id: str, session_id: str, *, erased: bool) -> History:
         """The user's newest events, or the session's where there is no user; oldest first.
 
         A live event that the bundle's history has too (same item, type and time) counts once; events on items that
-        this bundle lacks are left out. Of a user who was erased since, the bundle's history counts for nothing.
+        this bundle lacks are left out.
         """
-        trained = self._bundle.history(user_id)
-        if len(trained) and self._events.is_erased(user_id):
-            trained = History.empty()
+        trained = self._trained(user_id, erased)
         live = self._live(user_id, session_id)
         if not len(live):
             return _newest(trained, self._limit)
@@ -48,33 +53,20 @@ class Histories:
         )
         return _newest(History(rows, types, times_ms), self._limit)
 
-    def trained(self, user_id: str) -> History:
-        """What the bundle alone knows of the user, for the moments in which the live log cannot be read.
+    def trained(self, user_id: str, *, erased: bool) -> History:
+        """What the bundle alone knows of the user, for the moments in which the live log cannot be read."""
+        return _newest(self._trained(user_id, erased), self._limit)
 
-        Nothing of a user who was erased since, or of whom that cannot be told.
-        """
-        trained = self._bundle.history(user_id)
-        if len(trained) and self.is_erased(user_id):
-            trained = History.empty()
-        return _newest(trained, self._limit)
-
-    def is_erased(self, user_id: str) -> bool:
-        """Whether the user was erased; where that cannot be told, they count as erased."""
-        try:
-            return bool(user_id) and self._events.is_erased(user_id)
-        except StateError as error:
-            self.outage.tell(error)
-            return True
-
-    def hidden(self, user_id: str, session_id: str) -> Rows:
+    def hidden(self, user_id: str, session_id: str, *, erased: bool) -> Rows:
         """The rows of all items that the user, or the session where there is no user, ever hid, in any order."""
         if not user_id and not session_id:
             return np.empty(0, np.int32)
         rows = self._numbering.rows(self._events.hidden(user_id, session_id))
-        trained = self._bundle.hidden_rows(user_id)
-        if len(trained) and self._events.is_erased(user_id):
-            trained = trained[:0]
+        trained = self._bundle.hidden_rows("" if erased else user_id)
         return np.concatenate((trained, rows[rows >= 0]))
+
+    def _trained(self, user_id: str, erased: bool) -> History:
+        return History.empty() if erased else self._bundle.history(user_id)
 
     def _live(self, user_id: str, session_id: str) -> History:
         if not user_id and not session_id:

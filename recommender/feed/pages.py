@@ -72,7 +72,7 @@ class FeedPages:
 
         Raises:
             RequestError: PAGE_SIZE_NEGATIVE or PAGE_TOKEN_INVALID, _MISMATCH, _EXPIRED.
-            StateError: What the user hid cannot be read, so nobody knows what may be shown.
+            StateError: Who was erased or what the user hid cannot be read, so nobody knows what may be shown.
         """
         page_size = page_size_of(request.page_size)
         binding = _binding(request)
@@ -81,9 +81,10 @@ class FeedPages:
         funnel, deadline_ms = Funnel(), self.deadline_ms if request.deadline_ms is None else request.deadline_ms
         deadline = self.perf_counter() + _USABLE * deadline_ms / 1_000
         # However late it is: a filter needs it. What it took is behind us, so no part need leave time for it.
-        hidden = self.histories.hidden(request.user_id, request.session_id)
+        erased = self.histories.is_erased(request.user_id)
+        hidden = self.histories.hidden(request.user_id, request.session_id, erased=erased)
         began = self.perf_counter()
-        history = self._history(request, deadline, funnel)
+        history = self._history(request, erased, deadline, funnel)
         query = FeedQuery(
             now_ms,
             request.user_id,
@@ -106,7 +107,6 @@ class FeedPages:
         cards = self.cutter.cards(snapshot, cut, place.delivered, query)
         started = self._lap(funnel, "cut", len(snapshot) - place.cursor, len(cards), started)
         # Of a user who was erased and comes back nothing is kept but a list that nobody owns, for the pages to come.
-        erased = self.histories.is_erased(query.user_id)
         token = self._token(snapshot, cut, query, binding, "" if erased else query.user_id or query.session_id)
         self._lap(funnel, "snapshot", len(snapshot), len(snapshot), started)
         page = FeedPage(
@@ -130,13 +130,14 @@ class FeedPages:
             RequestError: PAGE_SIZE_NEGATIVE.
         """
         page_size, past = page_size_of(request.page_size), (request.user_id, request.session_id)
+        erased = self.histories.is_erased(request.user_id)
         query = FeedQuery(
             self.clock(),
             *past,
             request.context,
             request.filter,
-            self.histories.of(*past),
-            self.histories.hidden(*past),
+            self.histories.of(*past, erased=erased),
+            self.histories.hidden(*past, erased=erased),
         )
         return Explainer(self.catalogue, self.taker, self.cutter).explain(item_id, query, page_size)
 
@@ -153,18 +154,18 @@ class FeedPages:
         row = self.catalogue.row(item_id)
         return self.catalogue.item(row) if row >= 0 else None
 
-    def _history(self, request: FeedRequest, deadline: float, funnel: Funnel) -> History:
+    def _history(self, request: FeedRequest, erased: bool, deadline: float, funnel: Funnel) -> History:
         """What the user did; where live events cannot be read, or not in time, as far as the bundle knows."""
         started, error = self.perf_counter(), ""
         if not self.costs.fits(HISTORY, deadline - started, reserve=REST):
             funnel.leave_out(HISTORY, HISTORY)
             self.costs.shrink(HISTORY)
-            return self.histories.trained(request.user_id)
+            return self.histories.trained(request.user_id, erased=erased)
         try:
-            history = self.histories.of(request.user_id, request.session_id)
+            history = self.histories.of(request.user_id, request.session_id, erased=erased)
         except StateError as failure:
             self.histories.outage.tell(failure)
-            history, error = self.histories.trained(request.user_id), type(failure).__name__
+            history, error = self.histories.trained(request.user_id, erased=erased), type(failure).__name__
         seconds = self.perf_counter() - started
         funnel.add(HISTORY, HISTORY, 0, len(history), seconds, error)
         return history

@@ -189,7 +189,7 @@ def test_a_new_item_is_as_near_as_the_encoder_says(shop: Shop) -> None:
     encoder = pages.catalogue.bundle
     assert pages.catalogue.row("twin") == encoder.n_items
     source = next(each for each in pages.taker.pipeline._sources if each.name == "content")
-    history = pages.histories.of("one-spade", "")
+    history = pages.histories.of("one-spade", "", erased=False)
     result = source.retrieve(FeedQuery(NOW_MS, history=history), 100)
     scores = dict(zip(result.rows.tolist(), result.scores.tolist(), strict=True))
     moment = pages.catalogue.moment  # type: ignore[attr-defined]

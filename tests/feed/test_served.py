@@ -47,15 +47,26 @@ def test_of_an_erased_user_nothing_is_kept_any_more_and_their_pages_go_on(shop: 
     assert [len(shop.state.snapshots.owned([owner])) for owner in ("ada", "s1", "bob")] == [0, 0, 1]
 
 
-def test_where_nobody_can_tell_who_was_erased_nothing_is_kept(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_nobody_can_tell_who_was_erased_nothing_is_shown_or_kept(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: str) -> bool:
         raise StateError("the disk is gone")
 
     monkeypatch.setattr(shop.state.events, "is_erased", fail)
-    assert shop.page("cyd", 4).cards
+    with pytest.raises(StateError):
+        shop.page("ada", 4)
     assert shop.page(session_id="s1").cards
     assert [record.session_id for record in served_by(shop)] == ["s1"]
-    assert not shop.state.snapshots.owned(["cyd"])
+    assert not shop.state.snapshots.owned(["ada"])
+
+
+def test_who_was_erased_is_asked_once_a_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    is_erased = shop.state.events.is_erased
+    monkeypatch.setattr(shop.state.events, "is_erased", lambda user_id: asked.append(user_id) or is_erased(user_id))
+    shop.page("ada", 4)
+    assert asked == ["ada"]
 
 
 def test_a_served_page_is_no_event_of_the_user(shop: Shop) -> None:
