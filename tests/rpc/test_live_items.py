@@ -11,10 +11,12 @@ from typing import Any
 import grpc
 import pytest
 
-from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2
+from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2, models_pb2_grpc
+from recommender.state.sqlite import back_up
+from recommender.state.sqlite import restore as restore_backup
 from tests.rpc.conftest import Client, refusal_of
-from tests.servers import RunningServer, eventually, running_server
-from tests.worlds import write_tiny_models
+from tests.servers import RunningServer, eventually, running_server, worker_of
+from tests.worlds import write_tiny_bundle, write_tiny_models
 
 PAN, SPADE = "item-iron-pan", "item-spade"
 TOKENS = {"WINDOWSHOP_SERVER__TOKENS": f"catalog {'c' * 32},frontend {'f' * 32}"}
@@ -101,19 +103,28 @@ def test_a_sellers_takedown_reaches_pages_of_feeds_that_were_begun_before(worker
     assert not theirs & {card.item_id for card in rest}
 
 
-def test_a_new_item_is_in_every_workers_feed_from_the_reply_on(workers: list[Client]) -> None:
-    reply = upsert(workers[0], new_pan("fresh-pan"), catalog_pb2.Item(item_id=""))
-    assert reply.upserted_count == 1
-    assert [(each.field, each.index, each.reason) for each in reply.rejections] == [("items", 1, "ITEM_ID_REQUIRED")]
-    for worker in workers:
-        (card,) = [card for card in worker.whole("ada", 100) if card.item_id == "fresh-pan"]
-        assert (card.title, card.price, card.kind) == ("iron crepe pan", 7.0, feed_pb2.KIND_PRODUCT)
-        assert card.reason.type in (feed_pb2.REASON_TYPE_SIMILAR_TO, feed_pb2.REASON_TYPE_NEW_FOR_YOU)
-        assert get(worker, "fresh-pan").item.available
-    upsert(workers[1], new_pan("fresh-pan", available=False))
-    for worker in workers:
-        assert "fresh-pan" not in shown(worker, "ada")
-        assert not get(worker, "fresh-pan").item.available
+def test_a_new_item_is_found_by_its_words_on_every_worker_from_the_reply_on(
+    pair: RunningServer, workers: list[Client]
+) -> None:
+    with pair.channel_by_worker() as channels:
+        for number, (pid, channel) in enumerate(channels.items()):
+            assert worker_of(channel) == pid
+            item_id = f"fresh-pan-{number}"
+            reply = upsert(Client(channel), new_pan(item_id), catalog_pb2.Item(item_id=""))
+            assert reply.upserted_count == 1
+            (bad,) = reply.rejections
+            assert (bad.field, bad.index, bad.reason) == ("items", 1, "ITEM_ID_REQUIRED")
+            for worker in workers:
+                (card,) = [card for card in worker.whole("ada", 100) if card.item_id == item_id]
+                assert (card.title, card.price, card.kind) == ("iron crepe pan", 7.0, feed_pb2.KIND_PRODUCT)
+                # Nobody turned to it yet: what it reads like alone speaks for it.
+                assert list(card.sources) == ["content"]
+                assert card.reason.type == feed_pb2.REASON_TYPE_SIMILAR_TO
+                assert get(worker, item_id).item.available
+            upsert(Client(channel), new_pan(item_id, available=False))
+            for worker in workers:
+                assert item_id not in shown(worker, "ada")
+                assert not get(worker, item_id).item.available
 
 
 def test_a_live_item_changes_what_a_filter_finds(workers: list[Client]) -> None:
@@ -156,28 +167,56 @@ def test_an_explanation_says_that_an_item_was_taken_down(workers: list[Client]) 
     upsert(workers[0], new_pan("explained-pan", available=False, seller_id=seller))
 
 
-def test_takedowns_outlive_restarts_and_new_models_and_end_only_when_restored(tmp_path: Path) -> None:
-    models, state = tmp_path / "models", tmp_path / "state"
+def test_takedowns_and_stock_hold_on_every_worker_through_models_deaths_and_a_restored_backup(tmp_path: Path) -> None:
+    models, state, copy = tmp_path / "models", tmp_path / "state", tmp_path / "copy"
     write_tiny_models(models)
-    with running_server(models, state) as server, server.channel() as channel:
-        client = Client(channel)
-        take_down(client, item_ids=[PAN], seller_ids=["seller-2-0"])
-        upsert(client, new_pan("kept"))
-        for process in server.processes():
+    younger = "20990101T000000Z-next"
+    gone = {PAN, SPADE, "sold-out"}
+
+    def seen_by_all(server: RunningServer, kept: set[str]) -> None:
+        """Ask each worker by its process id."""
+        with server.channel_by_worker() as channels:
+            assert set(channels) == set(server.workers())
+            for client in map(Client, channels.values()):
+                cards = client.whole("ada", 100)
+                assert not gone & {card.item_id for card in cards}
+                assert "seller-2-0" not in {card.seller_id for card in cards}
+                assert kept <= {card.item_id for card in cards}
+
+    with running_server(models, state, "--workers", "2") as server:
+        with server.channel() as channel:
+            client = Client(channel)
+            take_down(client, item_ids=[PAN, "item-cleaver"], seller_ids=["seller-2-0"])
+            upsert(client, new_pan("sold-out", available=False), new_pan("kept"))
+            back_up(state, copy, now_ms=0)
+            # What was ruled after the backup holds in what is made of it in place of this state.
+            take_down(client, item_ids=[SPADE])
+            restore(client, item_ids=["item-cleaver"])
+        seen_by_all(server, {"kept", "item-cleaver"})
+        # A model whose catalogue is younger than all that was sent: takedowns hold, stock is the model's.
+        write_tiny_bundle(models / younger, catalogue_as_of="2099-01-01T00:00:00Z")
+        with server.channel() as channel:
+            stub = models_pb2_grpc.ModelServiceStub(channel)
+            told = stub.ActivateModel(models_pb2.ActivateModelRequest(version=younger), timeout=60)
+            assert len(told.confirmed_workers) == 2
+            seen_by_all(server, {"item-cleaver"})
+            assert "kept" not in shown(Client(channel), "ada")
+            stub.Rollback(models_pb2.RollbackRequest(), timeout=60)
+        processes = server.processes()
+        for process in processes:
             process.kill()
         server.process.wait(30)
-    # A model whose catalogue is younger than what was sent: only takedowns hold.
-    write_tiny_models(models, "20990101T000000Z-next", catalogue_as_of="2099-01-01T00:00:00Z")
-    with running_server(models, state) as server, server.channel() as channel:
-        client = Client(channel)
-        found = client.whole("ada", 100)
-        assert PAN not in {card.item_id for card in found}
-        assert "seller-2-0" not in {card.seller_id for card in found}
-        assert "kept" not in {card.item_id for card in found}
-        restore(client, item_ids=[PAN], seller_ids=["seller-2-0"])
-        found = client.whole("ada", 100)
-        assert PAN in {card.item_id for card in found}
-        assert "seller-2-0" in {card.seller_id for card in found}
+        eventually(lambda: not any(each.is_running() and each.status() != "zombie" for each in processes))
+    restore_backup(copy, state, clock=lambda: 0, replace=True)
+    with running_server(models, state, "--workers", "2") as server:
+        seen_by_all(server, {"kept", "item-cleaver"})
+        with server.channel() as channel:
+            restore(Client(channel), item_ids=[PAN, SPADE], seller_ids=["seller-2-0"])
+        with server.channel_by_worker() as channels:
+            for client in map(Client, channels.values()):
+                found = client.whole("ada", 100)
+                assert {PAN, SPADE} <= {card.item_id for card in found}
+                assert "seller-2-0" in {card.seller_id for card in found}
 
 
 def test_a_state_that_cannot_be_confirmed_shows_nothing_until_it_can(models: Path, tmp_path: Path) -> None:
