@@ -324,7 +324,8 @@ def test_a_token_goes_on_when_only_the_page_size_or_the_place_changes(paged: tup
 
 def test_a_forged_token_is_refused(paged: tuple[Shop, FeedPage]) -> None:
     shop, page = paged
-    for token in ("forged", page.next_page_token[:-1], page.next_page_token[:-1] + "_", "A" * 500):
+    begun, last = page.next_page_token[:-1], page.next_page_token[-1]
+    for token in ("forged", begun, begun + ("_" if last != "_" else "A"), "A" * 500):
         assert refusal(shop, "ada", 3, token, **SAME) == "PAGE_TOKEN_INVALID"
 
 
