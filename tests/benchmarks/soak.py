@@ -1,6 +1,6 @@
 """Mixed load at half of saturation for a long time: does memory stay, do files stay within what must be kept?
 
-    python -m tests.benchmarks.soak [--minutes 45] [--warm-up 10] [--workers 2] [--clients 8] [--models DIR]
+    python -m tests.benchmarks.soak [--minutes 45] [--warm-up 10] [--rate N] [--workers 2] [--clients 8] [--models DIR]
 
 Saturation is what the same clients reach in a closed loop beforehand, on the same machine. Memory is read from
 /proc/PID/smaps_rollup; a process is flat if the median of the last quarter after the warm-up is at most 2 % above that
@@ -62,9 +62,11 @@ def main() -> None:
         models = options.models or synthetic_models(folder / "models", options.seed)
         state = folder / "state"
         with running_server(models, state, "--workers", str(options.workers), **_SETTINGS) as server:
-            saturation = _closed_loop(server, options.clients, options.seed)
-            rate = saturation / 2
-            print(f"{options.workers} workers, {options.clients} clients: {saturation:.0f} requests/s saturate")
+            rate = options.rate
+            if not rate:
+                saturation = _closed_loop(server, options.clients, options.seed)
+                print(f"{options.workers} workers, {options.clients} clients: {saturation:.0f} requests/s saturate")
+                rate = saturation / 2
             print(f"{rate:.0f} requests/s for {options.minutes:g} minutes, seed {options.seed}", flush=True)
             samples, answers = _soak(server, state, options, rate)
     print(f"answers: {answers}")
@@ -75,6 +77,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=45.0)
     parser.add_argument("--warm-up", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, help="requests a second, instead of half of what saturates")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--models", type=Path)
