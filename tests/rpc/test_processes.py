@@ -219,7 +219,7 @@ def test_what_only_a_worker_finds_wrong_ends_the_start_with_one_sentence(tmp_pat
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert (outcome.returncode, outcome.stdout) == (2, "")
