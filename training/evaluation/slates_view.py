@@ -11,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from training.evaluation.table import gain
+
 _K: Final = 20
 _COLUMNS: Final = {
     f"coverage@{_K}": "coverage",
@@ -31,13 +33,11 @@ def print_slates(slates: Mapping[str, Any], console: Console) -> None:
     for name in ("diversity", "personal every", f"ndcg@{_K}", "against plain", *_COLUMNS.values()):
         table.add_column(name, justify="right", no_wrap=True)
     for point in slates["points"]:
-        low, high = point["over_plain"]["relative_ci95"] or (0.0, 0.0)
-        over = f"{(point['over_plain']['relative'] or 0.0) * 100:+.1f} % ({low * 100:+.1f}, {high * 100:+.1f})"
         table.add_row(
             f"{point['diversity']:g}",
             str(point["personal_every"] or "-"),
             f"{point[f'ndcg@{_K}']['mean']:.4f}",
-            over if point is not slates["points"][0] else "",
+            gain(point["over_plain"]) if point is not slates["points"][0] else "",
             *(f"{point[name]:.4f}" if name in point else "-" for name in _COLUMNS),
             style="bold green" if point["served"] else None,
         )
