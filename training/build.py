@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from recommender.bundle import Manifest, open_bundle
-from recommender.types import Scores
+from recommender.types import Mode, Scores
 from recommender.wiring import build_pipeline, build_ranker
 from training.dataset import Dataset
 from training.models.lineup import make_models
@@ -23,7 +23,7 @@ from training.publish import finish_bundle, write_bundle_parts
 from training.ranking.replay import Replay
 from training.ranking.standings import usual_standings
 from training.recipe import Recipe, manifest_of, target_code
-from training.split import Scheme, folds
+from training.split import Fold, Scheme, folds
 from training.stages import StageStore, content_key
 from training.teaching import FittedFold, kept_arrays, kept_ranker, parameters_of, teach_and_choose
 from training.tuning import choose_shapes
@@ -98,13 +98,19 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
 def _cut(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
     """The users of all folds, the choosing one first.
 
-    Where windows hold too few of them to tell models apart, each user's last target stands in for windows.
+    Where windows hold too few of them to tell models apart they are made longer; where even a quarter of the log is too
+    short, each user's last target stands in for them.
     """
-    train, target = recipe.settings.train, target_code(recipe.table, recipe.settings.train.target)
-    schemes: list[Scheme] = ["windows", "last"] if recipe.scheme == "windows" else [recipe.scheme]
-    for scheme in schemes:
-        window_ms = int(train.window * 1_000)
-        cut = folds(scheme, recipe.table, recipe.keep, whole, target, window_ms, train.seed, train.teaching_windows)
+    repeats = recipe.hide == "nothing" and recipe.settings.feed.mode is Mode.ANY
+    last: Scheme = "last_event" if repeats else "last"
+    attempts: list[tuple[Scheme, float]] = [(last if recipe.scheme == "last" else recipe.scheme, 1.0)]
+    if recipe.scheme == "windows":
+        attempts += [("windows", 2.0), ("windows", 4.0), ("windows", 8.0), (last, 1.0)]
+    for scheme, longer in attempts:
+        cut = _folds(recipe, whole, scheme, longer)
+        # Datasets are dear; those who have a target are an upper bound of those who are scored.
+        if (scheme, longer) != attempts[-1] and min(len(np.unique(fold.users)) for fold in cut[:2]) < _MIN_USERS:
+            continue
         datasets = [recipe.dataset(cut[0].keep, cut[0].now_ms)]
         for fold in cut[1:]:
             same = bool((fold.keep == cut[0].keep).all())
@@ -113,6 +119,20 @@ def _cut(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
         if min(len(replay) for replay in replays[:2]) >= _MIN_USERS:
             break
     return scheme, [*replays[:2], *(replay for replay in replays[2:] if len(replay) >= _MIN_USERS)]
+
+
+def _folds(recipe: Recipe, whole: Dataset, scheme: Scheme, longer: float) -> list[Fold]:
+    train = recipe.settings.train
+    return folds(
+        scheme,
+        recipe.table,
+        recipe.keep,
+        whole,
+        target_code(recipe.table, train.target),
+        int(train.window * longer * 1_000),
+        train.seed,
+        train.teaching_windows,
+    )
 
 
 def _fit(recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shapes: Shapes, progress: Progress) -> Path:

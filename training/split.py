@@ -6,8 +6,9 @@ fitted for it.
 
     windows   timed logs: choose [end - w, end), teach [end - 2w, end - w), and further windows before it, which teach
               too; each fits on what lies before it
-    last      timed logs with an untimed test: every user's last target item with all its rows is taken out;
-              half of the users teach, half choose; on further folds, without the target before too, all teach
+    last      timed logs with an untimed test: every user's last target item is taken out with all its rows; half of
+              the users teach, half choose; on further folds, without the target before too, all teach
+    last_event   the same where items repeat: what the user did from that event on is taken out, what was before stays
     random    logs without times: a fifth of each user's items is taken out; half teach, half choose
 """
 
@@ -24,7 +25,7 @@ from recommender.logs import EventTable
 from recommender.types import Mask
 from training.dataset import Dataset
 
-Scheme = Literal["windows", "last", "random"]
+Scheme = Literal["windows", "last", "last_event", "random"]
 _RANDOM_SHARE = 0.2
 
 
@@ -88,14 +89,14 @@ def folds(
         out = _random_pairs(whole, target, rng)
         rows = keep & ~_in_pairs(table, out)
     else:
-        out, rows = _last_pairs(table, keep, whole, target)
+        out, rows = _last_pairs(table, keep, whole, target, repeats=scheme == "last_event")
     found = [
         Fold("choose", rows, None, *_pairs_of(out, ~halves)),
         Fold("teach", rows, None, *_pairs_of(out, halves)),
     ]
-    for place in range(2, teaching_windows + 1 if scheme == "last" else 2):
+    for place in range(2, 2 if scheme == "random" else teaching_windows + 1):
         # Whoever chooses teaches here as well: these targets are older ones, and what chooses is not in these rows.
-        out, rows = _last_pairs(table, rows, whole, target)
+        out, rows = _last_pairs(table, rows, whole, target, repeats=scheme == "last_event")
         found.append(Fold(f"teach {place}", rows, None, *_pairs_of(out, np.ones_like(halves))))
     return found
 
@@ -115,28 +116,33 @@ def _windows(table: EventTable, keep: Mask, target: int, window_ms: int, teachin
     return found
 
 
-def _last_pairs(table: EventTable, keep: Mask, whole: Dataset, target: int) -> tuple[npt.NDArray[np.int64], Mask]:
+def _last_pairs(
+    table: EventTable, keep: Mask, whole: Dataset, target: int, *, repeats: bool
+) -> tuple[npt.NDArray[np.int64], Mask]:
     """Each user's item of the last target event among the kept, and the kept rows without it.
+
+    Without its pair's rows, or, where items repeat, without the user's rows from that moment on.
 
     Returns:
         int64 [n_users], -1 where nothing else would be left; bool over rows.
     """
-    actors = whole.actors()
-    chosen = np.flatnonzero((whole.types == target) & (actors < whole.n_users))
-    users, items = whole.user_codes[actors[chosen]].astype(np.int64), whole.item_codes[whole.items[chosen]]
     own = keep & (table.users >= 0)
     aims = own & (table.types == target)
-    n_items = len(table.item_ids)
-    kept = np.isin(users * n_items + items, table.users[aims].astype(np.int64) * n_items + table.items[aims])
+    moment = np.full(len(table.user_ids), np.iinfo(np.int64).min)
+    np.maximum.at(moment, table.users[aims], table.times_ms[aims])
+    actors, n_items = whole.actors(), len(table.item_ids)
+    chosen = np.flatnonzero((whole.types == target) & (actors < whole.n_users))
+    users, items = whole.user_codes[actors[chosen]].astype(np.int64), whole.item_codes[whole.items[chosen]]
+    newest = whole.times_ms[chosen] == moment[users]
+    newest &= np.isin(users * n_items + items, table.users[aims].astype(np.int64) * n_items + table.items[aims])
     # The dataset's order is by time and, within a moment, one that neither ids nor rows decide: the last one wins.
     last = np.full(len(table.user_ids), -1, np.int64)
-    last[users[kept]] = items[kept]
-    remains = own.copy()
-    remains[own] = table.items[own] != last[table.users[own]]
+    last[users[newest]] = items[newest]
+    out = own & (table.times_ms >= np.append(moment, 0)[table.users]) if repeats else _in_pairs(table, last)
     has_rest = np.zeros(len(table.user_ids), np.bool_)
-    has_rest[table.users[remains]] = True
-    out = np.where(has_rest, last, -1)
-    return out, keep & ~_in_pairs(table, out)
+    has_rest[table.users[own & ~out]] = True
+    last[~has_rest] = -1
+    return last, keep & ~(out & (np.append(last, -1)[table.users] >= 0))
 
 
 def _random_pairs(whole: Dataset, target: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

@@ -102,6 +102,24 @@ def test_the_last_target_is_taken_out_with_every_view_of_its_item() -> None:
     assert items[2:] == [["i"], []]
 
 
+def test_where_items_repeat_the_last_event_is_the_target_and_what_was_before_stays() -> None:
+    rows = [
+        ("a", "", "i", "purchase", T0),
+        ("a", "", "j", "purchase", T0 + 1),
+        ("a", "", "i", "purchase", T0 + 2),
+        ("a", "", "k", "view", T0 + 2),
+        ("b", "", "k", "view", T0 + 9),
+    ]
+    cuts, table = cut("last_event", rows)
+    assert [fold.keep.tolist() for fold in cuts] == [
+        *[[True, True, False, False, True]] * 2,
+        *[[True, False, False, False, True]] * 2,
+    ]
+    items = [[table.item_ids[item] for item in fold.items] for fold in cuts]  # type: ignore[attr-defined]
+    assert sorted(items[:2]) == [[], ["i"]]
+    assert items[2:] == [["j"], []]
+
+
 @pytest.mark.parametrize(
     ("timed", "published", "scheme"), [(True, False, "windows"), (True, True, "last"), (False, True, "random")]
 )

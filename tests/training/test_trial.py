@@ -236,7 +236,7 @@ def test_a_test_file_names_users_and_items_as_it_likes(tmp_path: Path) -> None:
         tmp_path, [row for row in rows if (row.time_ms or 0) < cut],
         test=tmp_path / "test.parquet", holdout_seconds=None,
     )  # fmt: skip
-    assert report["protocol"]["scheme"] == "last"
+    assert report["protocol"]["scheme"] == "last_event"
     assert report["protocol"]["window_ms"] is None
     assert report["paired"]["windowshop-random"]["ndcg@20"]["ci95"][0] > 0.1
 
