@@ -67,7 +67,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     """
     whole = recipe.dataset(recipe.keep, recipe.now_ms)
     with progress.stage("split", None):
-        scheme, (choose, *teaches) = _cut(recipe, whole)
+        scheme, (choose, *teaches) = cut_replays(recipe, whole)
     shapes = choose_shapes(recipe, store, teaches[0], progress)
 
     def fit(name: str, dataset: Dataset) -> Path:
@@ -95,7 +95,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     return Built(folder, manifest, twin, choose, whole, scheme)
 
 
-def _cut(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
+def cut_replays(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
     """The users of all folds, the choosing one first.
 
     Where windows hold too few of them to tell models apart they are made longer; where even a quarter of the log is too
