@@ -105,12 +105,12 @@ def build_pipeline(
     """
     catalogue = catalogue or Catalogue(bundle)
     order = bundle.array("popularity/order")
-    plain = {"diversity": diversity, "personal_every": 0}
+    feed = settings.feed.model_copy(update={"diversity": diversity, "personal_every": 0})
     return Pipeline(
         sources=[source_over(_known(_SOURCES, "source", name, bundle)(bundle)) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or build_ranker(bundle),
-        reranker=_reranker(ScoreOrder(order), catalogue, settings.feed.model_copy(update=plain)),
+        reranker=_reranker(_score_order(bundle, feed), catalogue, feed),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
@@ -138,7 +138,7 @@ def build_ranker(bundle: Bundle) -> Ranker:
 
 def build_reranker(bundle: Bundle, settings: FeedSettings) -> Reranker:
     """What orders a slate of a bundle, to compare settings offline."""
-    return _reranker(ScoreOrder(bundle.array("popularity/order")), Catalogue(bundle), settings)
+    return _reranker(_score_order(bundle, settings), Catalogue(bundle), settings)
 
 
 def build_feed(
@@ -167,7 +167,7 @@ def build_feed(
     token_ttl_ms = _ms(settings.feed.token_ttl)
     base = Catalogue(bundle, settings.feed.value)
     trained = build_pipeline(bundle, settings, base, diversity=settings.feed.diversity)
-    score_order = ScoreOrder(bundle.array("popularity/order"))
+    score_order = _score_order(bundle, settings.feed)
     bundle_numbering = Numbering(state.numbers.bundle_numbers(_fingerprint(bundle), bundle.items.ids))
     receipts = ReceiptSigner(keys, _ms(settings.feed.receipt_ttl))
     outage = Outage()
@@ -201,7 +201,7 @@ def build_feed(
     return LiveFeed(state.live_items, layer, assemble)
 
 
-def _over(trained: Pipeline, catalogue: LiveCatalogue, score_order: ScoreOrder, settings: Settings) -> Pipeline:
+def _over(trained: Pipeline, catalogue: LiveCatalogue, score_order: Reranker, settings: Settings) -> Pipeline:
     """The bundle's pipeline on live items; what was trained on the bundle's rows sees no others."""
     n_items, n_new = catalogue.n_items, len(catalogue.moment.new_numbers)
     bundle, vectors = catalogue.bundle, _content_vectors(catalogue)
@@ -246,20 +246,25 @@ def _filters(catalogue: Catalogue, settings: Settings) -> list[Filter]:
     return filters
 
 
+def _score_order(bundle: Bundle, settings: FeedSettings) -> Reranker:
+    """The score order, with its personal slots where they are asked for; older bundles cannot tell them."""
+    order = ScoreOrder(bundle.array("popularity/order"))
+    if settings.personal_every and bundle.has("ranker/usual_standings"):
+        return PersonalSlots(order, bundle.array("ranker/usual_standings"), settings.personal_every)
+    return order
+
+
 def _reranker(
-    score_order: ScoreOrder,
+    score_order: Reranker,
     catalogue: Catalogue,
     settings: FeedSettings,
     n_new: int = 0,
     new_content: Scores | None = None,
 ) -> Reranker:
-    """The score order with its personal slots, varied by content, else by who turns to it, where that is asked for."""
-    bundle = catalogue.bundle
-    order: Reranker = score_order
-    if settings.personal_every and bundle.has("ranker/usual_standings"):  # bundles before 0.2 tell none
-        order = PersonalSlots(score_order, bundle.array("ranker/usual_standings"), settings.personal_every)
+    """The score order, varied by content, else by who turns to it, where that is asked for."""
     if not settings.diversity:
-        return order
+        return score_order
+    bundle = catalogue.bundle
     named = [name for name in ("content/vectors", "als/factors") if bundle.has(name)]
     # Read-only like a bundle's arrays: for a writable one the kernel would compile anew.
     vectors = bundle.array(named[0]) if named else np.zeros((bundle.n_items, 1), np.float32)
@@ -268,7 +273,7 @@ def _reranker(
     new_vectors = np.zeros((n_new, vectors.shape[1]), np.float32)
     if new_content is not None and new_content.shape == new_vectors.shape:
         new_vectors = new_content
-    return DiverseOrder(order, catalogue, vectors, settings, new_vectors)
+    return DiverseOrder(score_order, catalogue, vectors, settings, new_vectors)
 
 
 def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle) -> Component:

@@ -106,8 +106,11 @@ def cut_replays(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
     attempts: list[tuple[Scheme, float]] = [(last if recipe.scheme == "last" else recipe.scheme, 1.0)]
     if recipe.scheme == "windows":
         attempts += [("windows", 2.0), ("windows", 4.0), ("windows", 8.0), (last, 1.0)]
+    cut: list[Fold] = []
     for scheme, longer in attempts:
-        cut = _folds(recipe, whole, scheme, longer)
+        before, cut = cut, _folds(recipe, whole, scheme, longer)
+        if before and scheme == "windows" and cut[0].now_ms == before[0].now_ms:
+            continue  # no longer than a quarter of the log
         # Datasets are dear; those who have a target are an upper bound of those who are scored.
         if (scheme, longer) != attempts[-1] and min(len(np.unique(fold.users)) for fold in cut[:2]) < _MIN_USERS:
             continue

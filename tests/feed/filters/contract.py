@@ -28,6 +28,14 @@ BUSY_QUERY = FeedQuery(
     hidden_rows=np.array([4, 9], np.int32),
     allowed=np.arange(24) % 5 != 0,
 )
+#: What sets this user apart from anybody: bought twice, hidden, seen on another page.
+OWN_QUERY = FeedQuery(
+    NOW_MS,
+    "ada",
+    filter=FeedFilter(exclude_item_ids=("item-cleaver",)),
+    history=history_of((1, "purchase", 5), (1, "purchase", 3), (2, "hide", 2), (7, "view", 1)),
+    hidden_rows=np.array([4, 9], np.int32),
+)
 
 
 class FilterContract:
@@ -53,6 +61,12 @@ class FilterContract:
         rows = np.arange(bundle.n_items, dtype=np.int32)
         kept = rows[component.keep(query, rows)]
         assert component.keep(query, kept).all()
+
+    def test_its_room_is_what_it_refuses_because_of_who_asks(self, component: Filter, bundle: Bundle) -> None:
+        rows = np.arange(bundle.n_items, dtype=np.int32)
+        anybody, own = (np.count_nonzero(~component.keep(query, rows)) for query in (FeedQuery(NOW_MS), OWN_QUERY))
+        assert component.room(FeedQuery(NOW_MS)) == 0
+        assert component.room(OWN_QUERY) == own - anybody
 
     def test_no_rows_are_no_answers(self, component: Filter) -> None:
         assert component.keep(BUSY_QUERY, np.empty(0, np.int32)).shape == (0,)
