@@ -88,6 +88,7 @@ def build_pipeline(
     ranker: Ranker | None = None,
     *,
     diversity: float = 0.0,
+    reranker: Reranker | None = None,
     source_over: Callable[[Source], Source] = lambda source: source,
 ) -> Pipeline:
     """The pipeline of a bundle; it needs no state, so that offline work runs what is served.
@@ -98,6 +99,7 @@ def build_pipeline(
         catalogue: Of the same bundle, where one exists already.
         ranker: Instead of the bundle's own, to compare rankers offline.
         diversity: In place of `feed.diversity`: what learns, chooses or measures a ranker wants its plain order.
+        reranker: Instead of that order.
         source_over: What stands for a source, to compare other forms of it offline.
 
     Raises:
@@ -110,7 +112,7 @@ def build_pipeline(
         sources=[source_over(_known(_SOURCES, "source", name, bundle)(bundle)) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or build_ranker(bundle),
-        reranker=_reranker(_score_order(bundle, feed), catalogue, feed),
+        reranker=reranker or _reranker(_score_order(bundle, feed), catalogue, feed),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
@@ -137,7 +139,7 @@ def build_ranker(bundle: Bundle) -> Ranker:
 
 
 def build_reranker(bundle: Bundle, settings: FeedSettings) -> Reranker:
-    """What orders a slate of a bundle, to compare settings offline."""
+    """What orders a slate of a bundle as it is served, its personal slots among it."""
     return _reranker(_score_order(bundle, settings), Catalogue(bundle), settings)
 
 

@@ -24,7 +24,8 @@ def warm_up(bundle: Bundle, settings: Settings) -> None:
     """
     if (encoder := encoder_of(bundle)) is not None:
         encoder.encode("what", "comes", "later")
-    pipeline = wiring.build_pipeline(bundle, settings, diversity=settings.feed.diversity)
+    served = wiring.build_reranker(bundle, settings.feed)
+    pipeline = wiring.build_pipeline(bundle, settings, reranker=served)
     users = [bundle.users.ids[0]] if len(bundle.users.ids) else []
     known = [*(bundle.history(user_id) for user_id in users), bundle.history(""), _of_many_items(bundle)]
     for user_id, trained in zip((*users, "", ""), known, strict=True):

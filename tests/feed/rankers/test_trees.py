@@ -17,13 +17,14 @@ from tests.worlds import NOW_MS, write_tiny_bundle
 
 
 def with_trees(bundle: Bundle, **ranker: object) -> Bundle:
-    """The same bundle, in its folder, ranked by seeded trees over all inputs."""
+    """The same bundle, in its folder, ranked by seeded trees over all inputs, with personal slots."""
     names = list(TreeInputs(bundle).names)
     rng = np.random.default_rng(5)
     writer = BundleWriter(bundle.folder)
     writer.array("ranker/features", rng.integers(0, len(names), (8, 4)).astype(np.int32))
     writer.array("ranker/borders", rng.normal(size=(8, 4)).astype(np.float32))
     writer.array("ranker/leaves", rng.normal(size=(8, 16)))
+    writer.array("ranker/usual_standings", rng.normal(size=bundle.n_items).astype(np.float32))
     parameters = {"name": "trees", "bias": -2.0, "inputs": names, "voices": dict.fromkeys(bundle.manifest.sources, 1.0)}
     writer.finish(bundle.manifest.model_copy(update={"ranker": {**parameters, **ranker}}))
     return open_bundle(bundle.folder)
