@@ -25,7 +25,8 @@ def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Ga
 
     Args:
         new: Fitted on the replay's dataset.
-        live: Never saw what came after it either; an item that it lacks counts as a miss.
+        live: Never saw what came after it either; an item that it lacks counts as a miss. Its folder bears the name of
+            the live version.
         replay: The newest days.
         settings: Of the feed and the bootstrap.
     """
@@ -41,7 +42,7 @@ def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Ga
     )
     lower, upper = np.percentile(means, [2.5, 97.5])
     return GateVerdict(
-        live=live.version,
+        live=live.folder.name,  # where it is a twin, the version that it stands for
         users=len(own),
         new_ndcg=float(own.mean()),
         live_ndcg=float(other.mean()),

@@ -194,7 +194,7 @@ def test_a_worse_model_is_refused_and_the_live_one_stays(models: Path, tmp_path:
     same_days = [row for row in small_rows() if (row.time_ms or 0) >= START_MS + (DAYS - 12) * DAY_MS]
     early = [row for row in scrambled if (row.time_ms or 0) < START_MS + (DAYS - 12) * DAY_MS]
     bad = write_small_log(tmp_path / "bad", early + same_days)
-    with pytest.raises(GateRefusedError, match="stays live") as refused:
+    with pytest.raises(GateRefusedError, match=f"version {live} stays live") as refused:
         run(bad, tmp_path / "models")
     assert refused.value.exit_code == 3
     assert current_version(tmp_path / "models") == live
@@ -202,7 +202,7 @@ def test_a_worse_model_is_refused_and_the_live_one_stays(models: Path, tmp_path:
     assert '"refused": true' in (tmp_path / "models" / "run.json").read_text()
     (kept,) = [run for run in read_runs(tmp_path / "models").values() if not run.published]
     assert kept.gate is not None
-    assert kept.gate.refused
+    assert (kept.gate.refused, kept.gate.live) == (True, live)
 
 
 def test_the_same_log_again_passes_the_gate_and_changes_nothing(
