@@ -286,6 +286,14 @@ def load_settings(path: Path | None = None, flags: Mapping[str, Mapping[str, Any
         }
         return settings.model_copy(update=updated)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        # What a flag set is looked at by its section alone, whose class is named after it.
+        section = [error.title.removesuffix("Settings").lower()] if error.title != "Settings" else []
+        problems = "; ".join(_problem(".".join(map(str, (*section, *e["loc"]))), e) for e in error.errors())
         origin = f"configuration {path}" if path is not None else "configuration"
         raise ConfigurationError(f"{origin}: {problems}") from error
+
+
+def _problem(key: str, details: Mapping[str, Any]) -> str:
+    if details["type"] == "extra_forbidden":
+        return f"there is no setting {key}; recommender/README.md lists all"
+    return f"{key}: {details['msg'].removeprefix('Value error, ')}"

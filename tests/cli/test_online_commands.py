@@ -221,7 +221,7 @@ def test_check_names_everything_that_is_bad(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("[server]\nworkrs = 2\n", ["server.workrs"]),
+        ("[server]\nworkrs = 2\n", ["no setting server.workrs"]),
         ("[server]\nworkers = 0\n", ["server.workers"]),
         ("[server\n", ["cannot read configuration"]),
     ],
@@ -239,6 +239,7 @@ def test_serve_refuses_what_it_cannot_serve(run: Run, models: Path, tmp_path: Pa
     refused(run("serve", "--models", tmp_path / "none", *state), "no published model", "windowshop train")
     refused(run("serve", "--models", models, *state, "--listen", "0.0.0.0:0"), "--insecure")
     refused(run("serve", "--models", models, *state, "--listen", "nonsense"), "'nonsense'")
+    refused(run("serve", "--models", models, *state, "--workers", "0"), "server.workers")
     (tmp_path / "file").touch()
     refused(run("serve", "--models", models, "--state", tmp_path / "file"), "is a file")
 
