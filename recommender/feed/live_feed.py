@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from recommender.bundle import Bundle
 from recommender.errors import RequestError, StateError
 from recommender.feed.live_catalogue import LiveCatalogue
 from recommender.feed.live_layer import LiveLayer
@@ -69,6 +70,11 @@ class LiveFeed:
             if now - self._confirmed > _TRUSTED_SECONDS:
                 raise self._stale(error) from error
         return self._pages
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model that it answers with."""
+        return self._pages.catalogue.bundle
 
     def takedown(self, item: Item) -> Ruling | None:
         """What took the item down, by itself or by its seller; None where nothing did."""

@@ -42,6 +42,10 @@ _SERVICES: Final[Mapping[str, Mapping[str, frozenset[Role]]]] = {
         "Restore": _CATALOG,
         "GetItem": _FRONTEND | _CATALOG,
     },
+    "recommender.api.v1.PrivacyService": {
+        "EraseUser": _ADMIN,
+        "GetUserData": _ADMIN,
+    },
     "recommender.api.v1.ModelService": {
         "ListModels": _ADMIN,
         "ActivateModel": _ADMIN,

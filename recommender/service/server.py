@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection
 
-from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2
+from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2
 from recommender.config import ServerSettings
 from recommender.errors import ConfigurationError
 from recommender.service.access import Gate
@@ -26,6 +26,7 @@ from recommender.service.intake import EventIntake
 from recommender.service.item_intake import ItemIntake
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
+from recommender.service.privacy_servicer import PrivacyServicer
 from recommender.service.reflection import reflection_handler
 from recommender.service.refusals import ClientStream, Refusals, Unary
 from recommender.service.tls import ServerTls
@@ -34,7 +35,8 @@ FEED_SERVICE: Final = feed_pb2.DESCRIPTOR.services_by_name["FeedService"].full_n
 EVENT_SERVICE: Final = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
 CATALOG_SERVICE: Final = catalog_pb2.DESCRIPTOR.services_by_name["CatalogService"].full_name
 MODEL_SERVICE: Final = models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
-SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE, MODEL_SERVICE)
+PRIVACY_SERVICE: Final = privacy_pb2.DESCRIPTOR.services_by_name["PrivacyService"].full_name
+SERVICES: Final = (FEED_SERVICE, EVENT_SERVICE, CATALOG_SERVICE, MODEL_SERVICE, PRIVACY_SERVICE)
 
 # Threads that wait for the disk: they cost memory, not CPU.
 _WAITING_THREADS: Final = 16
@@ -67,13 +69,21 @@ class Intakes:
     items: ItemIntake
 
 
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What answers operators."""
+
+    models: ModelServicer
+    privacy: PrivacyServicer
+
+
 class WorkerServer:
-    """Feed, events, catalogue, models, health and reflection on one port.
+    """Feed, events, catalogue, models, persons' data, health and reflection on one port.
 
     Args:
         live: What is served.
         intakes: Where events and items go.
-        models: Answers operators.
+        operations: Answer operators.
         refusals: Guards every method.
         gate: Says who may call them.
         settings: Threads and limits.
@@ -84,7 +94,7 @@ class WorkerServer:
         self,
         live: Live,
         intakes: Intakes,
-        models: ModelServicer,
+        operations: Operations,
         refusals: Refusals,
         gate: Gate,
         settings: ServerSettings,
@@ -114,7 +124,7 @@ class WorkerServer:
         names = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         self._health = Health(pools.waiting)
         handlers += (
-            _model_handler(models, refusals, pools.operators),
+            *_operator_handlers(operations, refusals, pools.operators),
             health_handler(self._health),
             reflection_handler(names, pools.waiting),
         )
@@ -188,15 +198,28 @@ def _handlers(
     ]
 
 
-def _model_handler(models: ModelServicer, refusals: Refusals, arrivals: Arrivals) -> grpc.GenericRpcHandler[Any, Any]:
-    answers: dict[str, tuple[type[Message], Unary]] = {
-        "ListModels": (models_pb2.ListModelsRequest, models.list_models),
-        "ActivateModel": (models_pb2.ActivateModelRequest, models.activate_model),
-        "Rollback": (models_pb2.RollbackRequest, models.rollback),
-        "GetServingStatus": (models_pb2.GetServingStatusRequest, models.get_serving_status),
+def _operator_handlers(
+    operations: Operations, refusals: Refusals, arrivals: Arrivals
+) -> list[grpc.GenericRpcHandler[Any, Any]]:
+    models, privacy = operations.models, operations.privacy
+    answers: dict[str, dict[str, tuple[type[Message], Unary]]] = {
+        MODEL_SERVICE: {
+            "ListModels": (models_pb2.ListModelsRequest, models.list_models),
+            "ActivateModel": (models_pb2.ActivateModelRequest, models.activate_model),
+            "Rollback": (models_pb2.RollbackRequest, models.rollback),
+            "GetServingStatus": (models_pb2.GetServingStatusRequest, models.get_serving_status),
+        },
+        PRIVACY_SERVICE: {
+            "EraseUser": (privacy_pb2.EraseUserRequest, privacy.erase_user),
+            "GetUserData": (privacy_pb2.GetUserDataRequest, privacy.get_user_data),
+        },
     }
-    methods = {name: _unary(refusals.unary(name, *answer), arrivals) for name, answer in answers.items()}
-    return grpc.method_handlers_generic_handler(MODEL_SERVICE, methods)
+    return [
+        grpc.method_handlers_generic_handler(
+            service, {name: _unary(refusals.unary(name, *answer), arrivals) for name, answer in methods.items()}
+        )
+        for service, methods in answers.items()
+    ]
 
 
 def _unary(answer: Unary, arrivals: Arrivals) -> Any:

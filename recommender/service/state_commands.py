@@ -68,7 +68,9 @@ def restore(
     restored = restore_state(source, state, clock_ms, replace=replace)
     typer.echo(f"{restored.backup.events:,} events restored to {state}")
     if restored.former is not None:
-        typer.echo(f"what stood there is now {restored.former}; users erased since, and now again: {restored.erased_since}")
+        typer.echo(
+            f"what stood there is now {restored.former}; users erased since, and now again: {restored.erased_since}"
+        )
 
 
 def rotate_key(

@@ -23,9 +23,10 @@ from recommender.service.log_lines import PersonTag, log_to_stderr
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
 from recommender.service.preload import check_fork
+from recommender.service.privacy_servicer import PrivacyServicer
 from recommender.service.refusals import Refusals
 from recommender.service.request_lines import RequestLines
-from recommender.service.server import Intakes, WorkerServer
+from recommender.service.server import Intakes, Operations, WorkerServer
 from recommender.service.signals import StopSignals
 from recommender.service.supervisor_link import SupervisorLink
 from recommender.service.swapping import ModelSwapper
@@ -84,10 +85,10 @@ def _start(plan: WorkerPlan, link: SupervisorLink, board: CounterBoard) -> tuple
     intakes = Intakes(
         EventIntake(state.events, signer, clock_ms), ItemIntake(state.live_items, state.numbers, clock_ms)
     )
-    models = ModelServicer(plan.bundle.parent, link)
+    operations = Operations(ModelServicer(plan.bundle.parent, link), PrivacyServicer(live, state, clock_ms))
     gate = Gate(plan.credentials.tokens, meter)
     lines = RequestLines(PersonTag(keys[0]), settings.server.slow_request, settings.server.log_every)
     log_to_stderr(lines.hide)
-    server = WorkerServer(live, intakes, models, Refusals(lines, meter), gate, settings.server, meter)
+    server = WorkerServer(live, intakes, operations, Refusals(lines, meter), gate, settings.server, meter)
     server.start(plan.address, plan.credentials.tls)
     return state, server, swapper

@@ -12,7 +12,7 @@ from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 
-from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2
+from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2
 from tests.rpc.conftest import Client
 from tests.rpc.test_processes import view
 from tests.servers import RunningServer, eventually, running_server
@@ -22,7 +22,7 @@ TOKENS = {role: f"{MARK}token-of-{role}-" + "t" * 32 for role in ("frontend", "c
 SIGNING_KEY = f"{MARK}signing-key-" + "k" * 32
 METHODS = [
     method
-    for file in (catalog_pb2, events_pb2, feed_pb2, models_pb2)
+    for file in (catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]

@@ -7,7 +7,7 @@ import grpc
 import pytest
 
 from recommender import wiring
-from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2
+from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2
 from recommender.bundle import Bundle
 from recommender.config import Settings
 from recommender.feed.catalogue import Catalogue
@@ -27,7 +27,7 @@ from tests.worlds import write_tiny_bundle
 
 DESCRIPTORS = {
     service.full_name: service
-    for file in (catalog_pb2, events_pb2, feed_pb2, models_pb2)
+    for file in (catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
 }
 

@@ -33,9 +33,10 @@ from recommender.service.measures import PLACES, ROW_WORDS
 from recommender.service.meter import Meter
 from recommender.service.model_servicer import ModelServicer
 from recommender.service.ports import hold_port
+from recommender.service.privacy_servicer import PrivacyServicer
 from recommender.service.refusals import Refusals
 from recommender.service.request_lines import RequestLines
-from recommender.service.server import Intakes, WorkerServer
+from recommender.service.server import Intakes, Operations, WorkerServer
 from recommender.service.supervisor_link import SupervisorLink
 from recommender.types import FeedQuery, SourceResult
 from tests.feed.shops import Shop
@@ -114,8 +115,10 @@ def serving(bundle: Bundle, folder: Path, **feed: Any) -> Iterator[Served]:
     events = EventIntake(shop.state.events, ReceiptSigner([b"k" * 32], 1_000), shop.clock)
     intakes = Intakes(events, ItemIntake(shop.state.live_items, shop.state.numbers, shop.clock))
     refusals, port = Refusals(RequestLines(PersonTag(b"k" * 32), 60.0, 0), meter), hold_port("127.0.0.1:0")
+    live = Live(shop.feed)
     models = ModelServicer(bundle.folder.parent, SupervisorLink(Pipe()[0]))
-    server = WorkerServer(Live(shop.feed), intakes, models, refusals, Gate(None, meter), settings, meter)
+    operations = Operations(models, PrivacyServicer(live, shop.state, shop.clock))
+    server = WorkerServer(live, intakes, operations, refusals, Gate(None, meter), settings, meter)
     server.start(port.address, None)
     with grpc.insecure_channel(port.address) as channel:
         yield Served(shop, held, server, Client(channel), counted)
