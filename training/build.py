@@ -43,6 +43,8 @@ class Built:
         choose: The choosing fold's users.
         dataset: The whole training part.
         scheme: How the folds were cut in the end.
+        folds: Those that teach, the newest first, then the choosing one, with what was fitted on each.
+        parts: What was fitted on the whole training part.
     """
 
     folder: Path
@@ -51,6 +53,8 @@ class Built:
     choose: Replay
     dataset: Dataset
     scheme: Scheme
+    folds: tuple[FittedFold, ...]
+    parts: Path
 
 
 def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Progress) -> Built:
@@ -71,7 +75,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     shapes = choose_shapes(recipe, store, teaches[0], progress)
 
     def fit(name: str, dataset: Dataset) -> Path:
-        return _fit(recipe, store, name, dataset, shapes, progress)
+        return fit_parts(recipe, store, name, dataset, shapes, progress)
 
     names = ("teach", *(f"teach {place}" for place in range(2, len(teaches) + 1)))
     taught = [FittedFold(replay, fit(name, replay.dataset)) for name, replay in zip(names, teaches, strict=True)]
@@ -92,7 +96,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
 
     usual = store.run("standings", recipe.stage_key(), stand)
     manifest = _finish(recipe, whole, parts, folder, decided, ranked / "all", usual)
-    return Built(folder, manifest, twin, choose, whole, scheme)
+    return Built(folder, manifest, twin, choose, whole, scheme, (*taught, chosen), parts)
 
 
 def cut_replays(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
@@ -138,7 +142,11 @@ def _folds(recipe: Recipe, whole: Dataset, scheme: Scheme, longer: float) -> lis
     )
 
 
-def _fit(recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shapes: Shapes, progress: Progress) -> Path:
+def fit_parts(
+    recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shapes: Shapes, progress: Progress
+) -> Path:
+    """All sources fitted on a dataset, as parts of a bundle; those that the store holds are not fitted again."""
+
     def build(place: Path) -> None:
         models = make_models(dataset, recipe.settings, default_recencies(dataset.timed), shapes)
         with threadpool_limits(1, "blas"):

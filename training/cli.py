@@ -16,6 +16,7 @@ from recommender.errors import ConfigurationError
 from recommender.logs import ReadReport
 from recommender.types import DAY_MS
 from training.demo.command import demo
+from training.evaluation.ablation_view import print_ablation
 from training.evaluation.chances_view import plot_chances, print_chances
 from training.evaluation.change import Change, compare_reports
 from training.evaluation.change_table import print_change
@@ -28,7 +29,7 @@ from training.inputs import InputPaths
 from training.nightly import NightlyJob, PublishedVersion
 from training.nightly import train as run_nightly
 from training.progress import progress_on
-from training.request import TrialRequest
+from training.request import ABLATIONS, TrialRequest
 from training.trial import evaluate as run_trial
 
 __all__ = ["demo", "evaluate", "train"]
@@ -134,6 +135,14 @@ def evaluate(
     slate_curve: Annotated[
         bool, typer.Option("--slate-curve", help="Also measure what varied slates and personal slots cost.")
     ] = False,
+    ablate: Annotated[
+        str | None,
+        typer.Option(
+            "--ablate",
+            help="Also measure the pipeline without its parts: all, or some of sources, inputs, recency, refitting, "
+            "dense, rankers, joined by commas.",
+        ),
+    ] = None,
     config: Config = None,
     compare: Compare = None,
 ) -> None:
@@ -158,6 +167,7 @@ def evaluate(
         cuts=cuts,
         seeds=seeds,
         slate_curve=slate_curve,
+        ablate=_ablations(ablate),
     )
     trial = run_trial(request, progress_on(console))
     for reading in trial.readings:
@@ -182,6 +192,8 @@ def _show(report: Report, out: Path, console: Console) -> None:
     print_chances(chances, target, console)
     if "none" not in chances:
         plot_chances(chances, target, out.with_suffix(".chances.png"))
+    if found := report.further.get("ablation"):
+        print_ablation(found, console)
     if slates := report.further.get("slates"):
         print_slates(slates, console)
         plot_slates(slates, out.with_suffix(".slates.png"))
@@ -222,6 +234,14 @@ def _console() -> Console:
     """Wide where nobody's terminal bounds it, so that tables in logs and pipes stay whole."""
     console = Console()
     return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+def _ablations(text: str | None) -> tuple[str, ...]:
+    """Kinds of parts, in the order of the table; whatever is not known is refused later."""
+    if text is None or text == "all":
+        return ABLATIONS if text else ()
+    named = {part.strip() for part in text.split(",")}
+    return (*(kind for kind in ABLATIONS if kind in named), *sorted(named - set(ABLATIONS)))
 
 
 def _seconds(text: str) -> float:

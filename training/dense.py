@@ -7,13 +7,21 @@ from typing import Final
 
 import numpy as np
 
+from recommender.bundle import Manifest
+from recommender.config import Settings
+from recommender.features.recency import Recency
 from recommender.feed.stages import EvidenceKind, Source
 from recommender.kernels.top import best_rows
 from recommender.types import FeedQuery, Rows, SourceResult
+from training.dataset import Dataset
+from training.models.lineup import make_models
+from training.models.parameters import default_recencies
 from training.models.protocol import RetrievalModel
+from training.models.shapes import Shapes
 
 #: Sources that serve all of what they know: the history itself, and popularity's order.
 _WHOLE: Final = frozenset({"own_frequency", "popularity_recent", "popularity_category"})
+_NEIGHBOURS: Final = 500
 
 
 class DenseSource:
@@ -50,3 +58,20 @@ def dense_over(models: Mapping[str, RetrievalModel], tie_ranks: Rows) -> Callabl
         return DenseSource(source.name, source.evidence_kind, models[source.name], tie_ranks)
 
     return over
+
+
+def long_models(dataset: Dataset, settings: Settings, manifest: Manifest) -> list[RetrievalModel]:
+    """The models of a bundle, to be fitted on a dataset, not held to the lengths that serving can afford.
+
+    Args:
+        dataset: To fit on.
+        settings: Of the models.
+        manifest: Its sources' shapes, and the recencies that they were tuned to: alone they are compared at their best.
+    """
+    sources = manifest.sources
+    long_lists = settings.bundle.model_copy(update={"neighbours": _NEIGHBOURS})
+    recencies = {
+        name: Recency.of(sources[name]) if name in sources else recency
+        for name, recency in default_recencies(manifest.timed).items()
+    }
+    return make_models(dataset, settings.model_copy(update={"bundle": long_lists}), recencies, Shapes.of(sources))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +10,9 @@ import numpy.typing as npt
 from recommender.bundle import Bundle
 from recommender.bundle.runs import GateVerdict
 from recommender.config import Settings
-from recommender.types import History, Rows
 from recommender.wiring import build_pipeline
 from training.ranking.choose import ndcg_of
-from training.ranking.replay import Case, Replay
+from training.ranking.replay import Case, Replay, translated_cases
 
 _USERS = 2_000
 _K = 20
@@ -31,7 +29,7 @@ def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Ga
         settings: Of the feed and the bootstrap.
     """
     own = _ndcg(new, replay.cases(_USERS), settings)
-    other = _ndcg(live, _translated(replay, live), settings)
+    other = _ndcg(live, translated_cases(replay, live, _USERS), settings)
     difference = own - other
     rng = np.random.default_rng(settings.evaluate.seed)
     means = np.array(
@@ -56,23 +54,3 @@ def compare(new: Bundle, live: Bundle, replay: Replay, settings: Settings) -> Ga
 def _ndcg(bundle: Bundle, cases: Iterator[Case], settings: Settings) -> npt.NDArray[np.float64]:
     pipeline = build_pipeline(bundle, settings)
     return np.array([ndcg_of(pipeline.run(case.query, _K)[0].rows, case.targets) for case in cases])
-
-
-def _translated(replay: Replay, bundle: Bundle) -> Iterator[Case]:
-    """The cases in another bundle's rows."""
-    row_of = bundle.items.rows_of(replay.dataset.item_ids)
-    codes = np.array([bundle.event_type_codes.get(name, 255) for name in replay.dataset.event_types], np.uint8)
-    for case in replay.cases(_USERS):
-        history = case.query.history
-        rows = row_of[history.item_rows]
-        known = rows >= 0
-        query = replace(
-            case.query,
-            history=History(rows[known], codes[history.event_types[known]], history.times_ms[known]),
-            hidden_rows=_known(row_of[case.query.hidden_rows]),
-        )
-        yield Case(case.user, query, np.where(case.targets >= 0, row_of[case.targets], -1).astype(np.int32))
-
-
-def _known(rows: Rows) -> Rows:
-    return rows[rows >= 0]

@@ -10,29 +10,25 @@ import numpy as np
 
 from recommender.bundle import Bundle, open_bundle
 from recommender.config import Settings
-from recommender.features.recency import Recency
 from recommender.feed.pipeline import Pipeline
 from recommender.types import FeedQuery, Rows, Scores
 from recommender.wiring import build_pipeline
 from training.build import Built
 from training.dataset import Dataset
-from training.dense import dense_over
+from training.dense import dense_over, long_models
 from training.evaluation.figures import DENSE_PIPELINE, PIPELINE, SANITY, STORED_ALS
 from training.evaluation.metrics import category_levels
 from training.evaluation.protocol import Cases, TrainingPart
 from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
 from training.evaluation.top_k import top_k_of_scores
 from training.models.als import AlsModel
-from training.models.lineup import make_models
-from training.models.parameters import RECENCIES, default_recencies
+from training.models.parameters import RECENCIES
 from training.models.protocol import RetrievalModel
-from training.models.shapes import Shapes
 from training.progress import Progress
 
 #: Every row that a report can hold beside the pipeline.
 KNOWN_ROWS: Final = frozenset({DENSE_PIPELINE, STORED_ALS, *SANITY, "popularity_recent", *RECENCIES})
 _BATCH = 64
-_DENSE_NEIGHBOURS = 500
 #: float32 [n_items] of a user's row.
 _ScoreOf = Callable[[int], Scores]
 
@@ -41,12 +37,13 @@ def pipeline_lists(built: Built, cases: Cases, settings: Settings, depth: int, p
     """The pipeline as it is served, over the bundle as it is published; by score unless diversity is asked for."""
     bundle = open_bundle(built.folder)
     pipeline = build_pipeline(bundle, settings, diversity=settings.evaluate.diversity)
-    return _run(PIPELINE, pipeline, bundle, cases, built.dataset, depth, progress)
+    return run_pipeline(PIPELINE, pipeline, bundle, cases, built.dataset, depth, progress)
 
 
-def _run(
+def run_pipeline(
     name: str, pipeline: Pipeline, bundle: Bundle, cases: Cases, dataset: Dataset, depth: int, progress: Progress
 ) -> Rows:
+    """int32 [n_cases, depth], what a pipeline over a bundle of the dataset shows in each case; told by its name."""
     lists = np.full((len(cases), depth), -1, np.int32)
     with progress.stage(f"run {name}", len(cases)) as stage:
         for place, query in enumerate(queries_of(bundle, cases, dataset)):
@@ -118,10 +115,7 @@ def _model_lists(
 ) -> Iterator[tuple[str, Rows, float]]:
     """Single models, each in the forms that are wanted, then the pipeline over their dense scores."""
     dataset, seed = built.dataset, settings.evaluate.seed
-    # Alone, a model is not held to the lengths that serving can afford.
-    long_lists = settings.bundle.model_copy(update={"neighbours": _DENSE_NEIGHBOURS})
-    alone = settings.model_copy(update={"bundle": long_lists})
-    models = make_models(dataset, alone, _recencies(built), Shapes.of(built.manifest.sources))
+    models = long_models(dataset, settings, built.manifest)
     dense = wanted is None or DENSE_PIPELINE in wanted
     recent, total = np.zeros(0, np.float32), 0.0
     for model in models:
@@ -143,7 +137,7 @@ def _model_lists(
         bundle = open_bundle(built.folder)
         over = dense_over({model.name: model for model in models}, bundle.tie_ranks)
         pipeline = build_pipeline(bundle, settings, diversity=settings.evaluate.diversity, source_over=over)
-        yield DENSE_PIPELINE, _run(DENSE_PIPELINE, pipeline, bundle, cases, dataset, depth, progress), total
+        yield DENSE_PIPELINE, run_pipeline(DENSE_PIPELINE, pipeline, bundle, cases, dataset, depth, progress), total
 
 
 def _forms(model: RetrievalModel, dataset: Dataset) -> dict[str, _ScoreOf]:
@@ -153,15 +147,6 @@ def _forms(model: RetrievalModel, dataset: Dataset) -> dict[str, _ScoreOf]:
         model.keeps_actors = True
         forms[STORED_ALS] = model.score_stored
     return forms
-
-
-def _recencies(built: Built) -> dict[str, Recency]:
-    """The recencies that the bundle's sources were tuned to: single models are compared at their best."""
-    defaults = default_recencies(built.manifest.timed)
-    return {
-        name: Recency.of(built.manifest.sources[name]) if name in built.manifest.sources else recency
-        for name, recency in defaults.items()
-    }
 
 
 def _dense_lists(

@@ -12,6 +12,8 @@ from recommender.types import Mode
 from training.inputs import InputPaths
 from training.recipe import DECIDING
 
+#: What can be taken away to see what it is worth, in the order of the rows.
+ABLATIONS: Final = ("sources", "inputs", "recency", "refitting", "dense", "rankers")
 _MOST_CUTS: Final = 24
 _MOST_SEEDS: Final = 20
 #: What comes beside a report has its name with one of these.
@@ -36,6 +38,7 @@ class TrialRequest:
         cuts: How many held-out parts, one before the other, each with models fitted on what lies before it.
         seeds: How many seeds to fit and draw with, from `train.seed` on.
         slate_curve: Measure what variety costs, too: the last stage again over a grid of its settings.
+        ablate: Kinds of parts, of `ABLATIONS`, to measure the pipeline without, on the newest cut with the first seed.
     """
 
     paths: InputPaths
@@ -51,13 +54,14 @@ class TrialRequest:
     cuts: int = 1
     seeds: int = 1
     slate_curve: bool = False
+    ablate: tuple[str, ...] = ()
 
     def check(self, known_rows: frozenset[str]) -> None:
         """Refuse what contradicts itself.
 
         Raises:
-            ConfigurationError: Neither or both of test and holdout, an unknown baseline, too many cuts or seeds, or a
-                report where its page would come.
+            ConfigurationError: Neither or both of test and holdout, an unknown baseline or part, too many cuts or
+                seeds, or a report where its page would come.
         """
         if (self.test is None) == (self.holdout_seconds is None):
             raise ConfigurationError("give either --test FILE or --holdout DURATION, such as --holdout 14d")
@@ -65,6 +69,8 @@ class TrialRequest:
             raise ConfigurationError(
                 f"--baselines names {unknown[0]!r}; wanted all, or some of {', '.join(sorted(known_rows))}"
             )
+        if strange := [kind for kind in self.ablate if kind not in ABLATIONS]:
+            raise ConfigurationError(f"--ablate names {strange[0]!r}; wanted all, or some of {', '.join(ABLATIONS)}")
         for option, value, most in (("--cuts", self.cuts, _MOST_CUTS), ("--seeds", self.seeds, _MOST_SEEDS)):
             if not 1 <= value <= most:
                 raise ConfigurationError(f"{option} {value} is not from 1 to {most}")

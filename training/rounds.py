@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from recommender.config import Settings
 from recommender.types import NO_TIME, Times
+from training.ablation import Study, ablation
 from training.build import Built, build_bundle
 from training.chances import measured_chances
 from training.dataset import Dataset
@@ -91,6 +92,9 @@ def play(
         facts = ItemFacts(*item_holders(train, dataset.n_items), levels)
         if request.slate_curve:
             further["slates"] = slate_curve(built, cases, facts, settings, progress)
+        if request.ablate:
+            study = Study(built, recipe, cases, depth, Path(folder) / "ablation", progress)
+            further["ablation"] = ablation(request, study, cases, facts, lists[PIPELINE])
     k = main_cut_off(request.ks)
     window = parts.window
     outcome = Outcome(

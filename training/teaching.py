@@ -143,10 +143,9 @@ def _examples(recipe: Recipe, fold: FittedFold, bundle: Bundle, progress: Progre
     with progress.stage("examples", min(len(fold.replay), train.max_example_users)) as stage:
         return build_examples(
             build_pipeline(bundle, recipe.settings),
-            fold.replay,
+            fold.replay.cases(train.max_example_users),
             TreeInputs(bundle).of,
-            max_users=train.max_example_users,
-            advance=stage.advance,
+            stage.advance,
         )
 
 

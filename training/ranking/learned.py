@@ -8,9 +8,10 @@ from typing import Any, Protocol
 import numpy.typing as npt
 
 from recommender.config import TrainSettings
+from recommender.feed.rankers.trees import TreeRanker
 from training.ranking.examples import Examples
 from training.ranking.logistic import fit_logistic
-from training.ranking.trees import fit_trees
+from training.ranking.trees import fit_trees, grow_trees
 
 
 class LearnedRanker(Protocol):
@@ -53,3 +54,20 @@ def fit_rankers(
     logistic = fit_logistic(examples, sources, train.seed)
     trees = fit_trees(examples, newest, sources, train.seed, train.threads, train.most_trees)
     return [ranker for ranker in (logistic, trees) if ranker is not None]
+
+
+def fit_alike(
+    name: str, n_trees: int, examples: Examples, sources: tuple[str, ...], train: TrainSettings
+) -> LearnedRanker | None:
+    """A ranker of the named kind, as large as one before it, on other examples; None where they hold too few targets.
+
+    Args:
+        name: As the bundle names it.
+        n_trees: Where it has any.
+        examples: To learn from.
+        sources: Of the inputs, in order.
+        train: Seed and threads.
+    """
+    if name != TreeRanker.name:
+        return fit_logistic(examples, sources, train.seed)
+    return grow_trees(examples, sources, n_trees, train.seed, train.threads) if examples.labels.any() else None

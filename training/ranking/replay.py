@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from recommender.types import FeedQuery, Rows
+from recommender.bundle import Bundle
+from recommender.types import UNKNOWN_EVENT_TYPE, FeedQuery, History, Rows
 from training.dataset import Dataset
 
 #: What a replayed query hides besides what the feed's own filters hide.
@@ -110,3 +111,24 @@ def build_replay(
         hide=hide,
         history_events=history_events,
     )
+
+
+def translated_cases(replay: Replay, bundle: Bundle, limit: int) -> Iterator[Case]:
+    """The first `limit` users in the rows of another bundle; what it lacks is left out, as a target it is -1."""
+    row_of = bundle.items.rows_of(replay.dataset.item_ids)
+    types = [bundle.event_type_codes.get(name, UNKNOWN_EVENT_TYPE) for name in replay.dataset.event_types]
+    codes = np.array(types, np.uint8)
+    for case in replay.cases(limit):
+        history = case.query.history
+        rows = row_of[history.item_rows]
+        known = rows >= 0
+        query = replace(
+            case.query,
+            history=History(rows[known], codes[history.event_types[known]], history.times_ms[known]),
+            hidden_rows=_known(row_of[case.query.hidden_rows]),
+        )
+        yield Case(case.user, query, np.where(case.targets >= 0, row_of[case.targets], -1).astype(np.int32))
+
+
+def _known(rows: Rows) -> Rows:
+    return rows[rows >= 0]

@@ -51,9 +51,7 @@ class FittedTrees:
 
     def again(self, examples: Examples) -> FittedTrees:
         """As many trees on other examples."""
-        model = _model(len(self.features), self.seed, self.threads)
-        model.fit(_pool(examples, self.inputs, self.seed))
-        return exported(model, self.inputs, self.sources, (self.seed, self.threads))
+        return grow_trees(examples, self.sources, len(self.features), self.seed, self.threads)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays by their name in the bundle."""
@@ -86,6 +84,14 @@ def fit_trees(
     return exported(model, names, sources, (seed, threads))
 
 
+def grow_trees(examples: Examples, sources: tuple[str, ...], n_trees: int, seed: int, threads: int) -> FittedTrees:
+    """So many trees, whatever newer examples would say."""
+    names = input_names(sources) + USER_ITEM_INPUTS
+    model = _model(n_trees, seed, threads)
+    model.fit(_pool(examples, names, seed))
+    return exported(model, names, sources, (seed, threads))
+
+
 def _model(trees: int, seed: int, threads: int) -> Any:
     return CatBoostClassifier(
         iterations=trees,
@@ -106,7 +112,7 @@ def _model(trees: int, seed: int, threads: int) -> Any:
 
 
 def _pool(examples: Examples, names: tuple[str, ...], seed: int) -> Any:
-    chosen = _sampled(examples, np.random.default_rng(seed))
+    chosen = sampled(examples, np.random.default_rng(seed))
     return Pool(examples.inputs[chosen], examples.labels[chosen].astype(np.int8), feature_names=list(names))
 
 
@@ -131,8 +137,8 @@ def exported(model: Any, names: tuple[str, ...], sources: tuple[str, ...], run: 
     return FittedTrees(features, borders, leaves * scale, float(np.ravel(bias)[0]), names, importance, sources, *run)
 
 
-def _sampled(examples: Examples, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Places of all targets and of at most `_OTHERS` others per user."""
+def sampled(examples: Examples, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Places of the rows that trees learn from: all targets, and at most `_OTHERS` others per user."""
     kept = []
     for start, stop in zip(examples.offsets[:-1], examples.offsets[1:], strict=True):
         labels = examples.labels[start:stop]

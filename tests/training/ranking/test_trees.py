@@ -34,6 +34,19 @@ def scores_of(trees: FittedTrees, inputs: Scores) -> npt.NDArray[np.float64]:
     return score_trees(columns, trees.features, trees.borders, trees.leaves, trees.bias)
 
 
+def with_borders(inputs: Scores, trees: FittedTrees) -> Scores:
+    """The rows, and for each border a row that stands on it, below it and above it by one float each."""
+    rows = [inputs]
+    # What lies at the end of the floats splits missing inputs from all others.
+    usual = np.abs(trees.borders) < 1e30
+    for feature, border in zip(trees.features[usual], trees.borders[usual], strict=True):
+        for value in (border, np.nextafter(border, np.float32(-np.inf)), np.nextafter(border, np.float32(np.inf))):
+            row = inputs[feature : feature + 1].copy()
+            row[0, feature] = value
+            rows.append(row)
+    return np.concatenate(rows)
+
+
 def test_the_kernel_scores_as_the_library_to_a_millionth_also_on_the_borders() -> None:
     data = examples()
     model = CatBoostClassifier(
@@ -41,16 +54,7 @@ def test_the_kernel_scores_as_the_library_to_a_millionth_also_on_the_borders() -
     )
     model.fit(data.inputs, data.labels.astype(int))
     trees = exported(model, NAMES, SOURCES, (0, 1))
-    # Every border itself is an input, and its two neighbours among the floats: the split must fall on the same side.
-    rows = [data.inputs]
-    # What lies at the end of the floats splits missing inputs from all others.
-    usual = np.abs(trees.borders) < 1e30
-    for feature, border in zip(trees.features[usual], trees.borders[usual], strict=True):
-        for value in (border, np.nextafter(border, np.float32(-np.inf)), np.nextafter(border, np.float32(np.inf))):
-            row = data.inputs[feature : feature + 1].copy()
-            row[0, feature] = value
-            rows.append(row)
-    inputs = np.concatenate(rows)
+    inputs = with_borders(data.inputs, trees)
     wanted = model.predict(inputs, prediction_type="RawFormulaVal")
     np.testing.assert_allclose(scores_of(trees, inputs), wanted, atol=1e-6, rtol=0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from recommender.errors import ConfigurationError
+from training.evaluation.page.ablation import ablation_section
 from training.evaluation.page.heading import heading
 from training.evaluation.page.markup import Markup, Section, joined, tag
 from training.evaluation.page.models import model_section
@@ -24,6 +25,7 @@ _SECTIONS: Final = (
     segments_section,
     runs_section,
     probabilities_section,
+    ablation_section,
     importance_section,
     leaks_section,
     stages_section,
