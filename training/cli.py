@@ -54,6 +54,17 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", help="File for the report as JSON; page, plot and users' figures come beside it. [required]"),
 ]
+Baselines = Annotated[
+    str,
+    typer.Option("--baselines", help="Single models and sanity rows to compare with: all, or names joined by commas."),
+]
+Ablate = Annotated[
+    str | None,
+    typer.Option(
+        "--ablate",
+        help=f"Also measure the pipeline without its parts: all, or some of {', '.join(ABLATIONS)}, joined by commas.",
+    ),
+]
 Compare = Annotated[
     tuple[Path, Path] | None,
     typer.Option(
@@ -126,23 +137,11 @@ def evaluate(
         bool, typer.Option("--novel-only", help="Hide what a user touched before, and take it out of the targets.")
     ] = False,
     cold: Annotated[bool, typer.Option("--cold", help="Rank only items first seen in the test part.")] = False,
-    baselines: Annotated[
-        str,
-        typer.Option(
-            "--baselines", help="Single models and sanity rows to compare with: all, or names joined by commas."
-        ),
-    ] = "all",
+    baselines: Baselines = "all",
     slate_curve: Annotated[
         bool, typer.Option("--slate-curve", help="Also measure what varied slates and personal slots cost.")
     ] = False,
-    ablate: Annotated[
-        str | None,
-        typer.Option(
-            "--ablate",
-            help="Also measure the pipeline without its parts: all, or some of sources, inputs, recency, refitting, "
-            "dense, rankers, joined by commas.",
-        ),
-    ] = None,
+    ablate: Ablate = None,
     config: Config = None,
     compare: Compare = None,
 ) -> None:
