@@ -59,14 +59,14 @@ class ModelSwapper:
             except Exception as error:  # noqa: BLE001  # never opened before: whatever is wrong, serving goes on
                 self._refuse(bundle.name, error)
             else:
+                self._meter.swapped("done")  # first, so that whoever gets the answer finds it counted
                 self._link.say(Swapped(bundle.name))
-                self._meter.swapped("done")
                 _logger.info("worker swapped", extra={"version": bundle.name})
 
     def _refuse(self, version: str, error: Exception) -> None:
         expected = isinstance(error, WindowshopError)
         reason = str(error) if expected else f"{type(error).__name__}: {error}"
-        self._link.say(CannotSwap(version, reason))
         self._meter.swapped("failed")
+        self._link.say(CannotSwap(version, reason))
         extra = {"version": version, "reason": reason}
         _logger.error("worker keeps its model", extra=extra, exc_info=None if expected else error)

@@ -19,6 +19,7 @@ from recommender.api.v1 import models_pb2, models_pb2_grpc
 from recommender.bundle import activate, current_version
 from recommender.bundle.runs import write_run
 from tests.rpc.conftest import Client, refusal_of
+from tests.rpc.test_metrics import numbers
 from tests.servers import RunningServer, eventually, running_server
 from tests.worlds import write_tiny_bundle
 
@@ -44,9 +45,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trio(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """Three workers."""
-    with running_server(folder, tmp_path_factory.mktemp("trio") / "state", "--workers", "3") as running:
+    """Three workers, and /metrics."""
+    settings = {"WINDOWSHOP_SERVER__METRICS_LISTEN": "127.0.0.1:0"}
+    with running_server(folder, tmp_path_factory.mktemp("trio") / "state", "--workers", "3", **settings) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def url(trio: RunningServer) -> str:
+    return trio.metrics_url()
+
+
+def swaps(url: str, outcome: str) -> float:
+    return numbers(url).get(f'windowshop_model_swaps_total{{outcome="{outcome}"}}', 0.0)
 
 
 @pytest.fixture
@@ -95,9 +106,11 @@ def test_every_worker_tells_how_all_of_them_are(
 
 
 def test_an_activation_returns_when_every_worker_has_confirmed(
-    trio: RunningServer, operator: models_pb2_grpc.ModelServiceStub, folder: Path
+    trio: RunningServer, operator: models_pb2_grpc.ModelServiceStub, folder: Path, url: str
 ) -> None:
+    before = swaps(url, "done")
     outcome = activated(operator, B)
+    assert swaps(url, "done") - before == 3
     assert (outcome.version, outcome.previous_version) == (B, A)
     assert {worker.process_id for worker in outcome.confirmed_workers} == set(trio.workers())
     assert {worker.model_version for worker in outcome.confirmed_workers} == {B}
@@ -148,12 +161,13 @@ def test_what_must_not_be_served_is_refused_with_its_reason(
 
 
 def test_what_only_a_worker_finds_wrong_is_refused_by_the_one_that_tries(
-    trio: RunningServer, operator: models_pb2_grpc.ModelServiceStub, folder: Path
+    trio: RunningServer, operator: models_pb2_grpc.ModelServiceStub, folder: Path, url: str
 ) -> None:
-    version = "20250606T000000Z-odd"
+    version, before = "20250606T000000Z-odd", swaps(url, "failed")
     write_tiny_bundle(folder / version, ranker={"name": "crystal_ball"})
     with pytest.raises(grpc.RpcError, match="crystal_ball"):
         activated(operator, version)
+    assert swaps(url, "failed") - before == 1
     assert current_version(folder) == A
     assert all_serve(operator, A)
     shutil.rmtree(folder / version)
