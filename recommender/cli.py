@@ -16,6 +16,7 @@ from rich.console import Console
 from recommender.errors import ConfigurationError, WindowshopError
 from recommender.service.connection import Connection, connecting
 from recommender.service.model_commands import ModelsFolder, models_app
+from recommender.service.privacy_commands import add_privacy_commands
 from recommender.service.state_commands import State, add_state_commands
 from recommender.service.terminal import console
 
@@ -163,6 +164,7 @@ def send_events(
 
 
 add_state_commands(app)
+add_privacy_commands(app)
 
 
 def main() -> None:

@@ -86,6 +86,20 @@ def test_an_item_of_a_feed_is_explained(run: Run, server: RunningServer) -> None
     assert (unknown.returncode, unknown.stdout.strip()) == (0, "unheard-of for ada: not in the catalogue")
 
 
+def test_what_is_held_of_a_user_is_printed_and_erased_with_a_certificate(
+    run: Run, server: RunningServer, tmp_path: Path
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user_id,item_id,event_type,timestamp\n" + "short-stay,item-hoe,view,\n" * 2, encoding="utf-8")
+    run("send-events", log, "--target", server.address)
+    held = json.loads(run("user-data", "short-stay", "--target", server.address).stdout)
+    assert [event["event"]["item_id"] for event in held["events"]] == ["item-hoe"] * 2
+    certificate = json.loads(run("erase-user", "short-stay", "--target", server.address).stdout)
+    assert {each["store"]: each["erased_count"] for each in certificate["stores"]}["events"] == "2"
+    assert json.loads(run("user-data", "short-stay", "--target", server.address).stdout) == {"erased": True}
+    refused(run("erase-user", "", "--target", server.address), "USER_ID_REQUIRED")
+
+
 @pytest.mark.parametrize("user", ["nobody-knows-me", ""])
 def test_a_stranger_has_a_feed_too(run: Run, server: RunningServer, user: str) -> None:
     outcome = run("feed", user, "--target", server.address)
