@@ -61,7 +61,7 @@ def fit_boosted(examples: Examples, n_users: int, objective: Objective, train: T
         examples: Of all folds, the newest last.
         n_users: Those of the first so many users are to learn from, those of the others to stop by.
         objective: What is lowered.
-        train: Seed, threads and size.
+        train: Seed and size.
 
     Returns:
         The library's booster.
@@ -79,7 +79,7 @@ def fit_boosted(examples: Examples, n_users: int, objective: Objective, train: T
         "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "seed": train.seed,
-        "num_threads": train.threads,
+        "num_threads": 1,  # two wait for each other most of the time where anything else runs
         "deterministic": True,
         "force_row_wise": True,
         "verbosity": -1,
