@@ -41,6 +41,7 @@ from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import SnapshotShelf
 from recommender.feed.sources.als import AlsSource
 from recommender.feed.sources.content import ContentSource
+from recommender.feed.sources.friends import FriendsSource
 from recommender.feed.sources.listed import CooccurrenceSource, EaseSource, GfcfSource
 from recommender.feed.sources.live_content import LiveContentSource
 from recommender.feed.sources.own_frequency import OwnFrequencySource
@@ -66,6 +67,7 @@ _FADING_SOURCES: Final[dict[str, _Fading]] = {
     GfcfSource.name: GfcfSource,
     EaseSource.name: EaseSource,
     AlsSource.name: AlsSource,
+    FriendsSource.name: FriendsSource,
     OwnFrequencySource.name: OwnFrequencySource,
     ContentSource.name: ContentSource,
     CategoryPopularitySource.name: CategoryPopularitySource,

@@ -42,7 +42,7 @@ Events = Annotated[
 ]
 Items = Annotated[Path | None, typer.Option("--items", help="Items file, likewise.")]
 Users = Annotated[Path | None, typer.Option("--users", help="Users file, likewise; columns part a report.")]
-Edges = Annotated[Path | None, typer.Option("--edges", help="Edges file, likewise; read and counted.")]
+Edges = Annotated[Path | None, typer.Option("--edges", help="Edges file, likewise: who is near whom.")]
 Erased = Annotated[Path | None, typer.Option("--erased", help="Keyed hashes of users to leave out of every input.")]
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings; see recommender/README.md.")]
 

@@ -13,6 +13,7 @@ from recommender.kernels.hashing import spread_keys
 from recommender.logs import EventTable
 from recommender.types import NO_TIME, History, Mask, Rows, Scores, Times
 from training.catalogue import Catalogue
+from training.circles import Circles
 
 _ROUNDS = 3
 
@@ -33,6 +34,7 @@ class Dataset:
         event_weights: float32 [256], weight by type code.
         now_ms: The moment that models look back from.
         catalogue: Columns of the items, by row.
+        circles: Who is near whom; None where nobody said.
     """
 
     item_codes: npt.NDArray[np.int64]
@@ -51,6 +53,7 @@ class Dataset:
     now_ms: int
     timed: bool
     catalogue: Catalogue
+    circles: Circles | None = None
 
     @property
     def n_items(self) -> int:

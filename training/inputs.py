@@ -14,6 +14,7 @@ import numpy.typing as npt
 from recommender.config import Settings
 from recommender.errors import InputError
 from recommender.logs import (
+    EdgeTable,
     ErasedUsers,
     EventTable,
     ItemTable,
@@ -26,6 +27,7 @@ from recommender.logs import (
     read_users,
 )
 from training.catalogue import Catalogue, objects
+from training.circles import telling_edges
 from training.stages import content_key
 
 
@@ -50,8 +52,9 @@ class Inputs:
         erased: Who is left out; None where nobody asked.
         reports: One per file that was read.
         users: The users file; None where there is none.
+        edges: Those that say who is near whom, without erased users; None where there are none.
         counts: Rows of users and edges, erased users, for the manifest.
-        key: Content key of log and catalogue: equal content gives an equal key, whatever the files' format.
+        key: Content key of log, catalogue and edges: equal content gives an equal key, whatever the files' format.
     """
 
     table: EventTable
@@ -59,6 +62,7 @@ class Inputs:
     erased: ErasedUsers | None
     reports: tuple[ReadReport, ...]
     users: UserTable | None
+    edges: EdgeTable | None
     counts: dict[str, int]
     key: str
 
@@ -99,6 +103,7 @@ def read_inputs(
     users = read_users(paths.users, **limits) if paths.users else None
     edges = read_edges(paths.edges, **limits) if paths.edges else None
     erased = read_erased(paths.erased) if paths.erased else None
+    edges = telling_edges(edges, erased) if edges is not None else None
     counts = {"user_rows": len(users) if users else 0, "edge_rows": len(edges) if edges else 0}
     if erased is not None:
         gone = erased.mask(table.user_ids)
@@ -106,7 +111,8 @@ def read_inputs(
         table = without_users(table, gone)
     catalogue = catalogue_of(items) if items is not None else Catalogue.empty()
     reports = tuple(part.report for part in (table, items, users, edges) if part is not None)
-    return Inputs(table, catalogue, erased, reports, users, counts, _key(table, catalogue))
+    edges = edges if counts["edge_rows"] else None
+    return Inputs(table, catalogue, erased, reports, users, edges, counts, _key(table, catalogue, edges))
 
 
 def without_users(table: EventTable, gone: npt.NDArray[np.bool_]) -> EventTable:
@@ -165,11 +171,15 @@ def catalogue_of(items: ItemTable) -> Catalogue:
     )
 
 
-def _key(table: EventTable, catalogue: Catalogue) -> str:
+def _key(table: EventTable, catalogue: Catalogue, edges: EdgeTable | None) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for values in (table.users, table.sessions, table.items, table.types, table.times_ms, catalogue.keys()):
         digest.update(np.ascontiguousarray(values).view(np.uint8).data)
     for ids in (table.user_ids, table.session_ids, table.item_ids, table.event_types, catalogue.item_ids.tolist()):
         digest.update("\x00".join(ids).encode())
         digest.update(b"\x01")
+    if edges is not None:
+        for column in (edges.sources, edges.targets, edges.types, edges.weights, edges.times_ms):
+            digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+        digest.update("\x00".join([*edges.ids, *edges.edge_types]).encode())
     return content_key(digest.hexdigest())

@@ -22,6 +22,7 @@ from training.evaluation.protocol import Cases, TrainingPart
 from training.evaluation.sanity import item_popularity, popularity_in_category_top, popularity_top, random_top
 from training.evaluation.top_k import top_k_of_scores
 from training.models.als import AlsModel
+from training.models.friends import FriendsModel
 from training.models.parameters import RECENCIES
 from training.models.protocol import RetrievalModel
 from training.progress import Progress
@@ -143,6 +144,8 @@ def _model_lists(
 def _forms(model: RetrievalModel, dataset: Dataset) -> dict[str, _ScoreOf]:
     """What scores a user's row once the model is fitted, by the name of the report's row."""
     forms: dict[str, _ScoreOf] = {model.name: lambda user: model.score_all(dataset.history(user), dataset.now_ms)}
+    if isinstance(model, FriendsModel):
+        return {model.name: lambda user: model.score_user(dataset.user_ids[user], dataset.now_ms)}
     if isinstance(model, AlsModel):
         model.keeps_actors = True
         forms[STORED_ALS] = model.score_stored

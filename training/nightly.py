@@ -88,6 +88,7 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
         key=inputs.key,
         counts=inputs.counts,
         items_as_of_ms=job.items_as_of_ms,
+        edges=inputs.edges,
     )
     aside = job.models / f".aside-{inputs.key}"
     built = build_bundle(recipe, store, aside, clock)

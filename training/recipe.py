@@ -6,7 +6,7 @@ import functools
 import hashlib
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
 from pathlib import Path
@@ -18,9 +18,10 @@ import recommender
 import training
 from recommender.bundle import Manifest
 from recommender.config import Settings
-from recommender.logs import EventTable
+from recommender.logs import EdgeTable, EventTable
 from recommender.types import Mask, Mode
 from training.catalogue import Catalogue
+from training.circles import circles_of
 from training.dataset import Dataset, build_dataset
 from training.publish import iso, version_name
 from training.ranking.replay import Hide, Replay, build_replay
@@ -50,6 +51,7 @@ class Recipe:
         key: Content key of the input.
         counts: Further counts for the manifest.
         items_as_of_ms: What was said of items by then is in the catalogue; None where nobody vouches for that.
+        edges: Who knows whom; None where nobody said.
     """
 
     table: EventTable
@@ -62,6 +64,7 @@ class Recipe:
     key: str
     counts: Mapping[str, int] = field(default_factory=dict)
     items_as_of_ms: int | None = None
+    edges: EdgeTable | None = None
 
     def stage_key(self) -> str:
         """What every stage depends on: input, settings, libraries, processor."""
@@ -76,9 +79,13 @@ class Recipe:
         )
 
     def dataset(self, keep: Mask, now_ms: int | None) -> Dataset:
-        """The dataset of some rows."""
+        """The dataset of some rows, with the circles that stood at its moment."""
         weights = {name: self.settings.train.weight_of(name) for name in self.table.event_types}
-        return build_dataset(self.table, keep, self.catalogue, weights, now_ms)
+        dataset = build_dataset(self.table, keep, self.catalogue, weights, now_ms)
+        if self.edges is None:
+            return dataset
+        moment = dataset.now_ms if dataset.timed else None
+        return replace(dataset, circles=circles_of(self.edges, dataset.user_ids, moment))
 
     def replay(self, fold: Fold, dataset: Dataset) -> Replay:
         """The fold's users with their targets."""

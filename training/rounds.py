@@ -171,4 +171,5 @@ def _recipe(request: TrialRequest, inputs: Inputs, parts: Parts, settings: Setti
         now_ms=parts.window.start_ms if parts.window is not None else None,
         key=inputs.key,
         counts=inputs.counts,
+        edges=inputs.edges,
     )

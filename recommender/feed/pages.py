@@ -100,7 +100,7 @@ class FeedPages:
             snapshot = self._kept(place)
             started = self._lap(funnel, "snapshot", 0, len(snapshot), started)
         else:
-            snapshot = self.taker.take(query, page_size, funnel)
+            snapshot = self.taker.take(_nameless(query) if erased else query, page_size, funnel)
             started = self.perf_counter()
         query = replace(query, filter=without(query.filter, snapshot.relaxations))
         cut = self.cutter.cut(snapshot, place, query, page_size)
@@ -139,6 +139,7 @@ class FeedPages:
             self.histories.of(*past, erased=erased),
             self.histories.hidden(*past, erased=erased),
         )
+        query = _nameless(query) if erased else query
         return Explainer(self.catalogue, self.taker, self.cutter).explain(item_id, query, page_size)
 
     def similar(self, item_id: str, mode: SimilarMode, page_size: int, page_token: str) -> SimilarPage:
@@ -213,6 +214,11 @@ class FeedPages:
             lead_sources=snapshot.lead_sources[cut.entries],
         )
         self.served.write(served.encode(), query.user_id or query.session_id)
+
+
+def _nameless(query: FeedQuery) -> FeedQuery:
+    """The query as sources may see it of a user who was erased: the bundle may still know friends of that name."""
+    return replace(query, user_id="")
 
 
 def page_size_of(asked: int) -> int:

@@ -17,16 +17,18 @@ _MANY: Final = 1_000
 
 
 def warm_up(bundle: Bundle, settings: Settings) -> None:
-    """Run feeds for a user of the bundle, for a stranger and for somebody who knows many items: all kernels compile.
+    """Run feeds for a user of the bundle, for one with friends, for a stranger and for who knows many items.
 
-    Each runs twice, with the history as it is mapped and with a live event, since numba compiles for both. Who knows
-    many items is made up: below some length another ranker serves, so nobody of the bundle need meet the usual one.
+    So all kernels compile. Each runs twice, with the history as it is mapped and with a live event, since numba
+    compiles for both. Who knows many items is made up: below some length another ranker serves, so nobody of the bundle
+    need meet the usual one.
     """
     if (encoder := encoder_of(bundle)) is not None:
         encoder.encode("what", "comes", "later")
     served = wiring.build_reranker(bundle, settings.feed)
     pipeline = wiring.build_pipeline(bundle, settings, reranker=served)
-    users = [bundle.users.ids[0]] if len(bundle.users.ids) else []
+    named = [bundle.users.ids, *([bundle.strings("friends/users")] if bundle.has("friends/offsets") else [])]
+    users = [ids[0] for ids in named if len(ids)]
     known = [*(bundle.history(user_id) for user_id in users), bundle.history(""), _of_many_items(bundle)]
     for user_id, trained in zip((*users, "", ""), known, strict=True):
         for history in (trained, _with_an_event(trained, bundle.manifest.now_ms)):

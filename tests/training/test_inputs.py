@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recommender.errors import InputError
-from recommender.logs import LoggedRow, write_events
+from recommender.logs import EdgeRow, LoggedRow, write_edges, write_events
 from tests.training.small_log import START_MS, small_settings, write_small_log
 from tests.training.test_dataset import table_of
 from training.inputs import InputPaths, read_inputs, without_users
@@ -24,6 +25,17 @@ def test_equal_content_has_an_equal_key_whatever_the_format(tmp_path: Path) -> N
     second = read_inputs(InputPaths(csv), tmp_path, small_settings())
     assert first.key == second.key
     assert first.key != read_inputs(paths, tmp_path, small_settings()).key
+
+
+def test_edges_are_part_of_the_key_and_a_file_that_says_nothing_is_no_file(tmp_path: Path) -> None:
+    paths = write_small_log(tmp_path)
+    alone = read_inputs(paths, tmp_path, small_settings())
+    seen = {alone.key}
+    for place, rows in enumerate(([], [EdgeRow("u1", "u2", "block")], [EdgeRow("u1", "u2", "friend")])):
+        write_edges(tmp_path / f"{place}.parquet", rows)
+        inputs = read_inputs(replace(paths, edges=tmp_path / f"{place}.parquet"), tmp_path, small_settings())
+        assert (inputs.key in seen, inputs.edges is None) == (place < 2, place < 2)
+        assert inputs.counts["edge_rows"] == (place == 2)
 
 
 def test_an_erased_user_takes_their_anonymous_sessions_along() -> None:

@@ -18,7 +18,7 @@ from recommender.bundle import current_version, list_versions, open_bundle
 from recommender.bundle.runs import read_runs
 from recommender.config import Settings
 from recommender.errors import GateRefusedError, InputError
-from recommender.logs import LoggedRow, erased_hash, write_erased
+from recommender.logs import EdgeRow, LoggedRow, erased_hash, write_edges, write_erased
 from recommender.state.live_items import LiveItem
 from recommender.types import DAY_MS, FeedQuery, Item
 from recommender.wiring import build_pipeline
@@ -219,10 +219,17 @@ def test_the_same_log_again_passes_the_gate_and_changes_nothing(
 def test_an_erased_user_is_in_no_file_of_the_bundle(paths: InputPaths, tmp_path: Path) -> None:
     salt = b"\x01" * 16
     write_erased(tmp_path / "erased.parquet", ["u7"], salt)
-    published = run(replace(paths, erased=tmp_path / "erased.parquet"), tmp_path / "models")
-    bundle = open_bundle(published.folder)
+    circle = [EdgeRow(one, other, "friend") for one, other in (("u7", "u8"), ("u8", "u9"), ("u7", "new"))]
+    write_edges(tmp_path / "edges.parquet", circle)
+    files = replace(paths, erased=tmp_path / "erased.parquet", edges=tmp_path / "edges.parquet")
+    bundle = open_bundle(run(files, tmp_path / "models").folder)
     assert "u7" not in list(bundle.users.ids)
     assert "u8" in list(bundle.users.ids)
+    assert sorted(bundle.strings("friends/users")) == ["u8", "u9"]
+    found = build_pipeline(bundle, Settings()).candidates(FeedQuery(bundle.manifest.now_ms, "u8"))
+    assert set(found.rows[found.source_ranks[:, found.sources.index("friends")] >= 0]) <= set(
+        bundle.history("u9").item_rows
+    )
     assert bundle.manifest.counts["erased_users"] == 1
     assert erased_hash("u7", salt) != erased_hash("u8", salt)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from recommender.errors import ConfigurationError, InputError
-from recommender.logs import LoggedRow, write_events
+from recommender.logs import EdgeRow, LoggedRow, write_edges, write_events
 from recommender.types import DAY_MS
 from tests.training.small_log import DAYS, START_MS, small_rows, small_settings, write_small_log
 from training.inputs import InputPaths
@@ -132,8 +132,13 @@ def test_ids_and_the_order_of_rows_change_no_metric(report: dict[str, Any], tmp_
         for row in rows
     ]
     shuffled = [renamed[place] for place in rng.permutation(len(renamed))]
-    first = run(tmp_path / "first", rows, paths=_events_alone(tmp_path / "first" / "events.parquet", rows))
-    second = run(tmp_path / "second", shuffled, paths=_events_alone(tmp_path / "second" / "events.parquet", shuffled))
+    pairs = [(user, int(friend)) for user in range(400) for friend in rng.integers(0, 400, 3)]
+    edges = [EdgeRow(f"u{user}", f"u{friend}", "friend") for user, friend in pairs]
+    again = [EdgeRow(f"p{users[friend]}", f"p{users[user]}", "friend") for user, friend in reversed(pairs)]
+    first = run(tmp_path / "first", rows, paths=_unlisted(tmp_path / "first", rows, edges))
+    second = run(tmp_path / "second", shuffled, paths=_unlisted(tmp_path / "second", shuffled, again))
+    assert "friends" in first["protocol"]["sources"]
+    assert "friends" in first["models"]
     assert first["protocol"]["folds"] == second["protocol"]["folds"]
     for name, metrics in first["models"].items():
         if name != "random":
@@ -142,10 +147,12 @@ def test_ids_and_the_order_of_rows_change_no_metric(report: dict[str, Any], tmp_
     del report
 
 
-def _events_alone(path: Path, rows: list[LoggedRow]) -> InputPaths:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_events(path, rows)
-    return InputPaths(path)
+def _unlisted(folder: Path, rows: list[LoggedRow], edges: list[EdgeRow]) -> InputPaths:
+    """Files without items."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_events(folder / "events.parquet", rows)
+    write_edges(folder / "edges.parquet", edges)
+    return InputPaths(folder / "events.parquet", edges=folder / "edges.parquet")
 
 
 def test_several_cuts_and_seeds_are_pooled_and_told_one_by_one(tmp_path: Path) -> None:

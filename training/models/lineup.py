@@ -11,6 +11,7 @@ from training.models.als import AlsModel
 from training.models.content import ContentModel, has_content
 from training.models.cooccurrence import CooccurrenceModel
 from training.models.ease import EaseModel
+from training.models.friends import FriendsModel
 from training.models.gfcf import GfcfModel
 from training.models.own_frequency import OwnFrequencyModel
 from training.models.popularity import CategoryPopularityModel, PopularityModel
@@ -33,6 +34,7 @@ def make_models(
         "als": lambda: AlsModel(train, bundle, recencies["als"], shapes.als),
         "gfcf": lambda: GfcfModel(recencies["gfcf"], bundle.neighbours, shapes.gfcf),
         "ease": lambda: EaseModel(recencies["ease"], bundle.neighbours, shapes.ease),
+        "friends": lambda: FriendsModel(recencies["friends"]),
         "own_frequency": lambda: OwnFrequencyModel(recencies["own_frequency"]),
         "content": lambda: ContentModel(train, bundle, recencies["content"]),
         "popularity_category": lambda: CategoryPopularityModel(popularity, recencies["popularity_category"]),
@@ -42,6 +44,8 @@ def make_models(
         lacking.add("content")
     if not (dataset.catalogue.categories != "").any():
         lacking.add("popularity_category")
+    if dataset.circles is None:
+        lacking.add("friends")
     if dataset.n_items < 2 or not len(dataset.items):
         lacking |= {"als", "cooccurrence", "content", "gfcf", "ease"}
     names = [name for name in train.sources if name not in lacking]
