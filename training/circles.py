@@ -82,7 +82,9 @@ def circles_of(edges: EdgeTable, user_ids: Sequence[str], now_ms: int | None) ->
     """
     names, sources, targets = _people(edges, user_ids)
     known = np.ones(len(edges), np.bool_) if now_ms is None else edges.times_ms <= now_ms
-    both = known & np.array([_BOTH_WAYS.get(name, False) for name in edges.edge_types] or [False], np.bool_)[edges.types]
+    both = (
+        known & np.array([_BOTH_WAYS.get(name, False) for name in edges.edge_types] or [False], np.bool_)[edges.types]
+    )
     own = _shares(
         np.concatenate([sources[known], targets[both]]),
         np.concatenate([targets[known], sources[both]]),
