@@ -114,6 +114,7 @@ def leaks_of_parts(request: TrialRequest, inputs: Inputs, parts: Parts) -> tuple
         cut_by_time=parts.window is not None,
         novel_only=request.novel_only,
         undated_items=int((inputs.catalogue.created_ms == NO_TIME).sum()),
+        undated_edges=0 if inputs.edges is None else int((inputs.edges.times_ms == NO_TIME).sum()),
         item_ids=list(dict.fromkeys([*table.item_ids, *test.item_ids])),
     )
 

@@ -26,6 +26,7 @@ def names_of(train: LoggedPairs, targets: LoggedPairs, **terms: Any) -> tuple[st
         "cut_by_time": False,
         "novel_only": False,
         "undated_items": 0,
+        "undated_edges": 0,
         "item_ids": list("abcdefgh"),
     }
     return leaks_of(train, targets, **(plain | terms))
@@ -58,6 +59,7 @@ def test_a_cut_by_time_leaks_nothing_but_what_the_catalogue_knows() -> None:
     train, targets = events((0, 1), (1, 2)), events((0, 9), (1, 9))
     assert names_of(train, targets, cut_by_time=True) == ()
     assert names_of(train, targets, cut_by_time=True, undated_items=3) == ("undated_catalogue",)
+    assert names_of(train, targets, cut_by_time=True, undated_edges=1) == ("undated_edges",)
 
 
 def test_a_split_that_took_its_targets_out_of_views_too_is_told_unless_touched_items_are_hidden() -> None:

@@ -36,6 +36,7 @@ KNOWN_LEAKS: Final = {
     "undated_catalogue": (
         "items do not say since when they exist, so candidates, titles and prices may be from after the cut"
     ),
+    "undated_edges": "edges do not say since when they hold, so some may be from after the cut",
 }
 #: So many targets that were touched before must be missing, and so many by ids be too many, to be no accident.
 _LEAST_MISSING: Final = 20
@@ -77,6 +78,7 @@ def leaks_of(
     cut_by_time: bool,
     novel_only: bool,
     undated_items: int,
+    undated_edges: int,
     item_ids: Sequence[str],
 ) -> tuple[str, ...]:
     """Names, out of `KNOWN_LEAKS`, of those of a split.
@@ -87,6 +89,7 @@ def leaks_of(
         cut_by_time: The split was made by `holdout_cut`, so that no event of it can come from the future.
         novel_only: What a user touched is hidden, and with it every hole that the split left there.
         undated_items: Rows of the items file without a time of creation.
+        undated_edges: Rows of the edges file without a time.
         item_ids: By code.
     """
     leaks = []
@@ -98,6 +101,8 @@ def leaks_of(
             leaks.append("ids_near_targets")
     if undated_items:
         leaks.append("undated_catalogue")
+    if undated_edges:
+        leaks.append("undated_edges")
     return tuple(leaks)
 
 
