@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from recommender.config import StateSettings
+from recommender.state.sqlite import open_state
 from tests.certificates import Authority
 from tests.cli.conftest import Run, refused
 from tests.servers import RunningServer, running_server
@@ -125,11 +128,11 @@ def test_who_cannot_agree_on_tls_is_told_so(
         refused(run("feed", "ada", "--target", target, *options), target, *words)
 
 
-def test_a_state_gets_a_new_key_and_says_how_many_stay(run: Run, models: Path, tmp_path: Path) -> None:
+def test_a_state_gets_a_new_key_and_says_how_many_stay(run: Run, tmp_path: Path) -> None:
     state = tmp_path / "state"
     refused(run("rotate-key", "--state", state), str(state), "holds no signing.key")
-    with running_server(models, state):
-        pass
+    with closing(open_state(state, StateSettings(), clock=lambda: 0)) as opened:
+        opened.signing_keys()
     for flags, kept in (((), 1), ((), 2), (("--drop-earlier",), 0)):
         outcome = run("rotate-key", "--state", state, *flags)
         assert outcome.stdout == f"a new key signs from the next start; earlier keys that still verify: {kept}\n"
