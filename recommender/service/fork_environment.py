@@ -18,7 +18,10 @@ def fork_environment(bundle: Path) -> dict[str, str]:
 
     Returns:
         Its folder, that libraries compute on one thread (there is a process per core, and threads do not fork), and
-        that gRPC keeps quiet: it writes a line, which is no JSON, for every stranger whose handshake fails.
+        what is anybody's to set otherwise: that gRPC keeps quiet, which writes a line, no JSON, for every stranger
+        whose handshake fails; and that glibc keeps two heaps instead of one for each of the forty threads, of which
+        every one grows for hours until it has met its own largest requests.
     """
     variables = {BUNDLE_VARIABLE: str(bundle)} | dict.fromkeys(_THREAD_VARIABLES, "1")
-    return variables | {"GRPC_VERBOSITY": os.environ.get("GRPC_VERBOSITY", "ERROR")}
+    wishes = {"GRPC_VERBOSITY": "ERROR", "MALLOC_ARENA_MAX": "2"}
+    return variables | {name: os.environ.get(name, value) for name, value in wishes.items()}

@@ -113,6 +113,8 @@ def test_a_worker_that_keeps_dying_comes_back_later_each_time(pair: RunningServe
 def test_a_killed_fork_server_is_replaced_with_its_workers(pair: RunningServer) -> None:
     before = set(pair.workers())
     (parent,) = {psutil.Process(pid).ppid() for pid in before}
+    # Nobody set it: with a heap for each thread workers would grow for hours.
+    assert psutil.Process(parent).environ()["MALLOC_ARENA_MAX"] == os.environ.get("MALLOC_ARENA_MAX", "2")
     os.kill(parent, signal.SIGKILL)
     eventually(lambda: len(pair.workers()) == 2 and not before & set(pair.workers()))
     with pair.channel() as channel:
