@@ -42,20 +42,20 @@ def left_out(found: Mapping[str, Any]) -> list[str]:
 
 def print_ablation(found: Mapping[str, Any], console: Console) -> None:
     """Print a line for each row, by kind."""
-    ndcg, recall, coverage = (f"{name}@{found['k']}" for name in ("ndcg", "recall", "coverage"))
+    ndcg, recall = (f"{name}@{found['k']}" for name in ("ndcg", "recall"))
     title = f"ablation: each row minus {PIPELINE}, on the same users, 95 %"
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1))
-    for heading in ("row", f"{ndcg}, 95 %", "against it", recall, "against it", coverage):
+    for heading in ("row", f"{ndcg}, 95 %", "against it", recall, "against it"):
         table.add_column(heading, justify="left" if heading == "row" else "right", no_wrap=True)
     own = found["pipeline"]
-    table.add_row(PIPELINE, plain(own[ndcg]), "", plain(own[recall]), "", plain(own[coverage]))
+    table.add_row(PIPELINE, plain(own[ndcg]), "", plain(own[recall]), "")
     for heading, rows in ablation_blocks(found):
         table.add_section()
         table.add_row(heading, style="bold")
         for row in rows:
             over = row["over_pipeline"]
-            cells = (gain(over[ndcg]), plain(row[recall]), gain(over[recall]), plain(row[coverage]))
-            table.add_row(f"  {row['name']}", with_interval(row[ndcg]), *cells)
+            cells = (with_interval(row[ndcg]), gain(over[ndcg]), plain(row[recall]), gain(over[recall]))
+            table.add_row(f"  {row['name']}", *cells)
     console.print(table)
     for sentence in left_out(found):
         console.print(sentence, highlight=False, markup=False, soft_wrap=not console.is_terminal)
