@@ -46,3 +46,12 @@ def trained_events(bundle: Bundle, user_id: str) -> list[privacy_pb2.TrainedEven
     hidden = {ids[row] for row in bundle.hidden_rows(user_id).tolist()}
     hidden -= {event.item_id for event in told if event.event_type == "hide"}
     return told + [privacy_pb2.TrainedEvent(item_id=item_id, event_type="hide") for item_id in sorted(hidden)]
+
+
+def trained_friends(bundle: Bundle, user_id: str) -> list[str]:
+    """The people near a user in a bundle that was trained with edges."""
+    person = bundle.ids("friends/users").row(user_id) if bundle.has("friends/users.bytes") else -1
+    if person < 0:
+        return []
+    start, stop = bundle.array("friends/offsets")[person : person + 2]
+    return [bundle.users.ids[row] for row in bundle.array("friends/near")[start:stop].tolist()]

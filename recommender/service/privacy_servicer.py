@@ -14,7 +14,7 @@ from recommender.feed.snapshots import Snapshot
 from recommender.logs import erased_hash
 from recommender.service.feed_servicer import Live
 from recommender.service.field_limits import Problem, Violations, id_problem
-from recommender.service.privacy_messages import held_event, shown_items, trained_events
+from recommender.service.privacy_messages import held_event, shown_items, trained_events, trained_friends
 from recommender.service.wire import parse, timestamp
 from recommender.state.protocols import State
 
@@ -49,7 +49,7 @@ class PrivacyServicer:
             stores=[privacy_pb2.StoreErasure(store=name, erased_count=count) for name, count in stores.items()],
             session_count=removed.sessions,
             overwritten=removed.overwritten,
-            trained_model_version=self._trained(user_id)[0],
+            trained_model_version=self._trained(user_id).trained_model_version,
         ).SerializeToString()
 
     def get_user_data(self, data: bytes, context: grpc.ServicerContext) -> bytes:
@@ -73,8 +73,7 @@ class PrivacyServicer:
             reply.session_ids.extend(found.sessions)
             reply.served_pages.extend(self._shown(map(ServedPage.decode, found.served)))
             reply.snapshots.extend(self._shown(map(Snapshot.decode, found.snapshots)))
-            reply.trained_model_version, trained = self._trained(request.user_id)
-            reply.trained_events.extend(trained)
+            reply.MergeFrom(self._trained(request.user_id))
         return reply.SerializeToString()
 
     def _shown(self, shown: Iterable[ServedPage | Snapshot | None]) -> Iterator[privacy_pb2.ShownItems]:
@@ -83,11 +82,14 @@ class PrivacyServicer:
             if each is not None:
                 yield shown_items(each, self._state.numbers.item_ids(each.item_numbers))
 
-    def _trained(self, user_id: str) -> tuple[str, list[privacy_pb2.TrainedEvent]]:
+    def _trained(self, user_id: str) -> privacy_pb2.GetUserDataResponse:
         """The live model's version and what it carries of the user; empty where that is nothing."""
         bundle = self._live.feed.bundle
-        events = trained_events(bundle, user_id)
-        return (bundle.version, events) if events else ("", [])
+        events, friends = trained_events(bundle, user_id), trained_friends(bundle, user_id)
+        version = bundle.version if events or friends else ""
+        return privacy_pb2.GetUserDataResponse(
+            trained_events=events, trained_friend_ids=friends, trained_model_version=version
+        )
 
 
 def _check(user_id: str, page_size: int = 0, page_token: str = "") -> None:

@@ -249,6 +249,7 @@ class GetUserDataResponse(_message.Message):
     TRAINED_EVENTS_FIELD_NUMBER: _builtins.int
     TRAINED_MODEL_VERSION_FIELD_NUMBER: _builtins.int
     ERASED_FIELD_NUMBER: _builtins.int
+    TRAINED_FRIEND_IDS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     trained_model_version: _builtins.str
     erased: _builtins.bool
@@ -269,6 +270,10 @@ class GetUserDataResponse(_message.Message):
     def trained_events(self) -> _containers.RepeatedCompositeFieldContainer[Global___TrainedEvent]:
         """The newest, and what was hidden however long ago."""
 
+    @_builtins.property
+    def trained_friend_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """People near the user, as the live model knows them from edges."""
+
     def __init__(
         self,
         *,
@@ -280,10 +285,11 @@ class GetUserDataResponse(_message.Message):
         trained_events: _abc.Iterable[Global___TrainedEvent] | None = ...,
         trained_model_version: _builtins.str = ...,
         erased: _builtins.bool = ...,
+        trained_friend_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased", "events", b"events", "next_page_token", b"next_page_token", "served_pages", b"served_pages", "session_ids", b"session_ids", "snapshots", b"snapshots", "trained_events", b"trained_events", "trained_model_version", b"trained_model_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erased", b"erased", "events", b"events", "next_page_token", b"next_page_token", "served_pages", b"served_pages", "session_ids", b"session_ids", "snapshots", b"snapshots", "trained_events", b"trained_events", "trained_friend_ids", b"trained_friend_ids", "trained_model_version", b"trained_model_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
