@@ -43,6 +43,8 @@ def parse_duration(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+#: {source: {parameter: value}}; training/models/README.md lists them.
+Choices = dict[str, dict[str, float]]
 
 
 class _Section(BaseModel):
@@ -184,13 +186,8 @@ class TrainSettings(_Section):
     seed: int = Field(42, ge=0, le=2**31 - 1, description="Seed of every draw.")
     threads: int = Field(2, ge=1, le=64, description="Threads of the fits that use more than one.")
     memory: str = Field("4GB", description="Limit of the log reader; beyond it, it spills to disk.")
-    als_factors: int = Field(128, ge=2, le=1_024, description="Length of the ALS vectors.")
-    als_regularization: float | None = Field(
-        None, gt=0, description="Regularisation of ALS; unset, it is chosen by validation."
-    )
-    als_alpha: float | None = Field(
-        None, gt=0, description="Confidence per unit of log weight; unset, it is chosen by validation."
-    )
+    shapes: Choices = Field({}, description="How sources are fitted, such as `als.factors`; left out, it is chosen.")
+    recencies: Choices = Field({}, description="How fast their histories fade, `als.limit`; left out, it is chosen.")
     als_iterations: int = Field(15, ge=1, le=200, description="Sweeps of ALS.")
     half_life: Seconds = Field(15_552_000.0, description="Decay of interactions in fits (180 days).")
     popularity_half_life: Seconds = Field(604_800.0, description="Decay of recent popularity (7 days).")
@@ -280,7 +277,9 @@ def load_settings(path: Path | None = None, flags: Mapping[str, Mapping[str, Any
             for section, keys in (flags or {}).items()
         }
         updated = {
-            section: type(getattr(settings, section))(**{**getattr(settings, section).model_dump(), **keys})
+            section: type(getattr(settings, section))(
+                **{**getattr(settings, section).model_dump(exclude_unset=True), **keys}
+            )
             for section, keys in overrides.items()
             if keys
         }

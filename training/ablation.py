@@ -31,7 +31,6 @@ from training.ranking.examples import Examples, without_inputs
 from training.ranking.input_groups import INPUT_GROUPS, RECENT_INPUTS, columns_of
 from training.ranking.learned import fit_alike
 from training.ranking.logistic import fit_logistic
-from training.recipe import Recipe
 from training.request import TrialRequest
 
 _BOOSTED: Final[Mapping[str, Objective]] = {
@@ -64,20 +63,19 @@ class Study:
 
     Args:
         built: The build; its ranker says what is taught and how large.
-        recipe: It was built by.
         cases: Who is scored on what.
         depth: Length of the lists.
         work: A folder to write to.
         progress: Told of everything that takes long.
     """
 
-    def __init__(self, built: Built, recipe: Recipe, cases: Cases, depth: int, work: Path, progress: Progress) -> None:
+    def __init__(self, built: Built, cases: Cases, depth: int, work: Path, progress: Progress) -> None:
         self._built, self._cases, self._depth = built, cases, depth
         self._work, self._progress = work, progress
         self._served = open_bundle(built.folder, verify=False)
         self._ranker = built.manifest.ranker
         self._n_trees = len(self._served.array("ranker/features")) if self._ranker["name"] == TreeRanker.name else 0
-        self.full = Footing.of(built, recipe)
+        self.full = Footing.of(built)
 
     def rows(self, kinds: Iterable[str]) -> Iterator[Row]:
         """The rows of each kind in turn."""

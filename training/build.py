@@ -17,15 +17,16 @@ from recommender.wiring import build_pipeline, build_ranker
 from training.dataset import Dataset
 from training.models.lineup import make_models
 from training.models.parameters import default_recencies
+from training.models.protocol import RetrievalModel
 from training.models.shapes import Shapes
 from training.progress import Progress
 from training.publish import finish_bundle, write_bundle_parts
 from training.ranking.replay import Replay
 from training.ranking.standings import usual_standings
-from training.recipe import Recipe, manifest_of, target_code
+from training.recipe import Recipe, manifest_of, resolved_toml, target_code
 from training.split import Fold, Scheme, folds
 from training.stages import StageStore, content_key
-from training.teaching import FittedFold, kept_arrays, kept_ranker, parameters_of, teach_and_choose
+from training.teaching import FittedFold, kept_arrays, kept_ranker, parameters_of, teach_and_choose, tuned
 from training.tuning import choose_shapes
 
 _MIN_USERS = 200
@@ -45,6 +46,7 @@ class Built:
         scheme: How the folds were cut in the end.
         folds: Those that teach, the newest first, then the choosing one, with what was fitted on each.
         parts: What was fitted on the whole training part.
+        recipe: With every choice made.
     """
 
     folder: Path
@@ -55,6 +57,7 @@ class Built:
     scheme: Scheme
     folds: tuple[FittedFold, ...]
     parts: Path
+    recipe: Recipe
 
 
 def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Progress) -> Built:
@@ -72,16 +75,18 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
     whole = recipe.dataset(recipe.keep, recipe.now_ms)
     with progress.stage("split", None):
         scheme, (choose, *teaches) = cut_replays(recipe, whole)
-    shapes = choose_shapes(recipe, store, teaches[0], progress)
+    work = folder.with_name(folder.name + ".work")
+    shaped, ready = choose_shapes(recipe, store, teaches[0], progress)
 
     def fit(name: str, dataset: Dataset) -> Path:
-        return fit_parts(recipe, store, name, dataset, shapes, progress)
+        own = ready if dataset is teaches[0].dataset else {}
+        return fit_parts(shaped, store, name, dataset, progress, own)
 
     names = ("teach", *(f"teach {place}" for place in range(2, len(teaches) + 1)))
     taught = [FittedFold(replay, fit(name, replay.dataset)) for name, replay in zip(names, teaches, strict=True)]
     same = choose.dataset is teaches[0].dataset
     chosen = FittedFold(choose, taught[0].parts if same else fit("choose", choose.dataset))
-    work = folder.with_name(folder.name + ".work")
+    recipe = tuned(shaped, taught[0], work, store, progress)
     ranked = store.run(
         "rank", recipe.stage_key(), lambda place: teach_and_choose(recipe, taught, chosen, work, place, progress)
     )
@@ -96,7 +101,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
 
     usual = store.run("standings", recipe.stage_key(), stand)
     manifest = _finish(recipe, whole, parts, folder, decided, ranked / "all", usual)
-    return Built(folder, manifest, twin, choose, whole, scheme, (*taught, chosen), parts)
+    return Built(folder, manifest, twin, choose, whole, scheme, (*taught, chosen), parts, recipe)
 
 
 def cut_replays(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:
@@ -143,21 +148,39 @@ def _folds(recipe: Recipe, whole: Dataset, scheme: Scheme, longer: float) -> lis
 
 
 def fit_parts(
-    recipe: Recipe, store: StageStore, name: str, dataset: Dataset, shapes: Shapes, progress: Progress
+    recipe: Recipe,
+    store: StageStore,
+    name: str,
+    dataset: Dataset,
+    progress: Progress,
+    ready: Mapping[str, RetrievalModel] | None = None,
 ) -> Path:
-    """All sources fitted on a dataset, as parts of a bundle; those that the store holds are not fitted again."""
+    """All sources fitted on a dataset, as parts of a bundle; those that the store holds are not fitted again.
+
+    Args:
+        recipe: Its settings hold every shape; recencies are a matter of asking, not of fitting.
+        store: Of finished stages.
+        name: Of the stage.
+        dataset: To fit on.
+        progress: Told of each fit.
+        ready: Models by name that were fitted on this dataset in this way already.
+    """
+    shapes = Shapes.of(recipe.settings.train.shapes)
 
     def build(place: Path) -> None:
         models = make_models(dataset, recipe.settings, default_recencies(dataset.timed), shapes)
+        models = [(ready or {}).get(model.name, model) for model in models]
         with threadpool_limits(1, "blas"):
             for model in models:
                 with progress.stage(f"fit {name} {model.name}", None):
-                    model.fit(dataset)
+                    if model.name not in (ready or {}):
+                        model.fit(dataset)
         write_bundle_parts(place / "parts", dataset, models, recipe.settings.bundle.history_events)
         parameters = {model.name: model.parameters() for model in models}
         (place / "sources.json").write_text(json.dumps(parameters), encoding="utf-8")
 
-    key = content_key(recipe.stage_key(), name, int(dataset.now_ms), len(dataset.items))
+    unasked = recipe.with_training(recencies={}).stage_key()
+    key = content_key(unasked, name, int(dataset.now_ms), len(dataset.items))
     return store.run(f"fit-{name}", key, build) / "parts"
 
 
@@ -173,7 +196,8 @@ def _finish(
     """The complete bundle of a dataset, with the ranker that was kept for it, if one was."""
     ranker, arrays = kept_ranker(kept)
     manifest = manifest_of(recipe, dataset, parameters_of(parts), {**decided, **ranker})
-    return finish_bundle(parts, folder, manifest, arrays | ({} if usual is None else kept_arrays(usual)))
+    arrays |= {} if usual is None else kept_arrays(usual)
+    return finish_bundle(parts, folder, manifest, arrays, resolved_toml(recipe.settings))
 
 
 def _standings(recipe: Recipe, dataset: Dataset, folder: Path, progress: Progress) -> Scores:

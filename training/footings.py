@@ -16,7 +16,6 @@ from recommender.wiring import build_pipeline
 from training.build import Built, fit_parts
 from training.dataset import Dataset
 from training.dense import dense_over, long_models
-from training.models.shapes import Shapes
 from training.progress import Progress
 from training.publish import finish_bundle
 from training.ranking.examples import Examples, build_examples, joined
@@ -51,13 +50,13 @@ class Footing:
     recencies: Mapping[str, dict[str, Any]]
 
     @classmethod
-    def of(cls, built: Built, recipe: Recipe) -> Footing:
+    def of(cls, built: Built) -> Footing:
         """That of a build, as it is."""
         sources = built.manifest.sources
         recencies = {
             name: asdict(Recency.of(own)) for name, own in sources.items() if "half_life_items" in own
         }  # popularity has a half-life too, but one that it is fitted with
-        return cls(built, recipe, built.folds, built.parts, recencies)
+        return cls(built, built.recipe, built.folds, built.parts, recencies)
 
     @property
     def settings(self) -> Settings:
@@ -72,21 +71,21 @@ class Footing:
     def without(self, source: str) -> Footing:
         """The same without a source: neither its candidates nor its inputs; popularity stays the tail of all lists."""
         others = tuple(name for name in self.settings.train.sources if name != source)
-        return replace(self, recipe=_with_training(self.recipe, sources=others))
+        return replace(self, recipe=self.recipe.with_training(sources=others))
 
     def unfaded(self, work: Path, progress: Progress) -> Footing:
         """All sources fitted anew and asked without half-lives."""
-        recipe = _with_training(self.recipe, half_life=_NEVER, popularity_half_life=_NEVER)
+        recipe = self.recipe.with_training(half_life=_NEVER, popularity_half_life=_NEVER)
         still = {"half_life_days": 0.0, "half_life_items": 0.0}
         recencies = {name: {**own, **still} for name, own in self.recencies.items()}
-        store, shapes = StageStore(work / "unfaded"), Shapes.of(self.built.manifest.sources)
+        store = StageStore(work / "unfaded")
         fitted: dict[int, Path] = {}
 
         def fit(dataset: Dataset) -> Path:
             # Folds without time share their dataset.
             if id(dataset) not in fitted:
                 name = f"unfaded {len(fitted) + 1}"
-                fitted[id(dataset)] = fit_parts(recipe, store, name, dataset, shapes, progress)
+                fitted[id(dataset)] = fit_parts(recipe, store, name, dataset, progress)
             return fitted[id(dataset)]
 
         folds = tuple(FittedFold(fold.replay, fit(fold.replay.dataset)) for fold in self.folds)
@@ -143,8 +142,3 @@ class Footing:
             model.fit(fold.replay.dataset)
         over = dense_over({model.name: model for model in models}, bundle.tie_ranks)
         return bundle, build_pipeline(bundle, self.settings, source_over=over), cases
-
-
-def _with_training(recipe: Recipe, **changes: Any) -> Recipe:
-    train = recipe.settings.train.model_copy(update=changes)
-    return replace(recipe, settings=recipe.settings.model_copy(update={"train": train}))

@@ -17,9 +17,10 @@ from recommender.types import NO_TIME
 from training.build import Built, build_bundle
 from training.gate import compare
 from training.inputs import InputPaths, read_inputs
+from training.models.parameters import check_choices
 from training.progress import Progress, StageClock
 from training.publish import iso, publish, remove_old_versions
-from training.recipe import Recipe
+from training.recipe import DECIDING, Recipe
 from training.split import choose_scheme
 from training.stages import StageStore
 
@@ -62,9 +63,11 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
     """Run the job; a run that was killed goes on where it stood, and gives the same bundle.
 
     Raises:
+        ConfigurationError: A shape or a recency is asked for that no source has.
         InputError: The input cannot be used, or no model can be fitted on it.
         GateRefusedError: The new bundle is worse than the live one, which stays; nothing was published.
     """
+    check_choices(job.settings.train)
     started, clock = time.perf_counter(), StageClock(progress)
     job.models.mkdir(parents=True, exist_ok=True)
     store = StageStore(job.models / ".stages")
@@ -94,7 +97,11 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
     built = build_bundle(recipe, store, aside, clock)
     with clock.stage("gate", None):
         verdict = _gate(job, built)
-    run: dict[str, Any] = {"version": built.manifest.version, "gate": verdict.model_dump() if verdict else None}
+    run: dict[str, Any] = {
+        "version": built.manifest.version,
+        "gate": verdict.model_dump() if verdict else None,
+        "asked": job.settings.hash_of(*DECIDING),
+    }
     if verdict is not None and verdict.refused:
         write_run(job.models, {**run, "published": False, **clock.told()})
         shutil.rmtree(aside)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from recommender.types import NEVER, NO_TIME, Rows, Scores
 from training.dataset import Dataset
 from training.models.popularity import category_codes
 from training.models.protocol import RetrievalModel
+
+#: The configuration that a bundle was made by, with every choice made.
+RESOLVED_NAME: Final = "resolved.toml"
 
 
 def write_bundle_parts(folder: Path, dataset: Dataset, models: Sequence[RetrievalModel], history_events: int) -> None:
@@ -116,8 +119,17 @@ def _write_hides(writer: BundleWriter, dataset: Dataset) -> None:
     writer.array("hides/rows", pairs[1].astype(np.int32))
 
 
-def finish_bundle(parts: Path, folder: Path, manifest: Manifest, ranker: dict[str, npt.NDArray[Any]]) -> Manifest:
+def finish_bundle(
+    parts: Path, folder: Path, manifest: Manifest, ranker: dict[str, npt.NDArray[Any]], resolved: str = ""
+) -> Manifest:
     """Make a complete bundle in `folder` of kept parts, which are linked, not copied, and a ranker.
+
+    Args:
+        parts: What `write_bundle_parts` wrote.
+        folder: Replaced.
+        manifest: All but the files.
+        ranker: Its arrays.
+        resolved: The configuration that gives this bundle again, kept in it as `resolved.toml`; empty for none.
 
     Raises:
         OSError: The folder cannot be written; `parts` stays as it was.
@@ -127,6 +139,8 @@ def finish_bundle(parts: Path, folder: Path, manifest: Manifest, ranker: dict[st
     writer = BundleWriter(folder)
     for name, values in ranker.items():
         writer.array(f"ranker/{name}", values)
+    if resolved:
+        (folder / RESOLVED_NAME).write_text(resolved, encoding="utf-8")
     return writer.finish(manifest)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 
 import recommender
 import training
@@ -33,6 +34,7 @@ DECIDING = ("train", "bundle", "feed.mode", "feed.discover_days", "feed.source_l
 #: A live item is dated before it is committed, and clocks differ: what was sent so shortly before the items were read
 #: may be missing among them, so it still counts.
 _ITEMS_MARGIN_MS = 60_000
+_RESOLVED_HEAD = "# All that decides this model, chosen or configured: windowshop train --config FILE gives it again.\n"
 _LIBRARIES = ("numpy", "numba", "faiss-cpu", "implicit", "scipy", "scikit-learn", "catboost", "duckdb")
 
 
@@ -78,6 +80,11 @@ class Recipe:
             libraries(),
         )
 
+    def with_training(self, **changes: Any) -> Recipe:
+        """The same with other settings of training."""
+        train = self.settings.train.model_copy(update=changes)
+        return replace(self, settings=self.settings.model_copy(update={"train": train}))
+
     def dataset(self, keep: Mask, now_ms: int | None) -> Dataset:
         """The dataset of some rows, with the circles that stood at its moment."""
         weights = {name: self.settings.train.weight_of(name) for name in self.table.event_types}
@@ -98,6 +105,15 @@ class Recipe:
             history_events=self.settings.bundle.history_events,
             seed=self.settings.train.seed,
         )
+
+
+def resolved_toml(settings: Settings) -> str:
+    """A configuration file of all that decides a bundle: training by it chooses the same again."""
+    sections: dict[str, dict[str, Any]] = {}
+    for name, value in settings.values_of(*DECIDING).items():
+        section, _, key = name.partition(".")
+        sections.setdefault(section, {}).update({key: value} if key else value)
+    return _RESOLVED_HEAD + tomli_w.dumps(sections)
 
 
 def target_code(table: EventTable, target: str) -> int:
@@ -181,5 +197,5 @@ def manifest_of(
 
 
 def _dimensions(settings: Settings, sources: Mapping[str, Any]) -> dict[str, int]:
-    dimensions = {"als": settings.train.als_factors, "content": settings.train.content_dim}
-    return {name: dimensions[name] for name in dimensions if name in sources}
+    content = {"content": settings.train.content_dim} if "content" in sources else {}
+    return content | ({"als": sources["als"]["factors"]} if "als" in sources else {})

@@ -42,7 +42,7 @@ from training.inputs import Inputs
 from training.lists import other_lists, pipeline_lists
 from training.parts import Parts, cases_of
 from training.progress import Progress
-from training.recipe import Recipe, target_code
+from training.recipe import Recipe, resolved_toml, target_code
 from training.request import TrialRequest
 from training.slates import slate_curve
 from training.split import choose_scheme
@@ -51,11 +51,15 @@ from training.stages import StageStore
 
 @dataclass(frozen=True)
 class Round:
-    """What a round gave, what it found out about the files and the models, and what else it measured."""
+    """What a round gave, what it found out about the files and the models, and what else it measured.
+
+    `resolved` is a configuration file of all that was chosen.
+    """
 
     outcome: Outcome
     found: dict[str, Any]
     further: dict[str, Any]
+    resolved: str
 
 
 def play(
@@ -93,7 +97,7 @@ def play(
         if request.slate_curve:
             further["slates"] = slate_curve(built, cases, facts, settings, progress)
         if request.ablate:
-            study = Study(built, recipe, cases, depth, Path(folder) / "ablation", progress)
+            study = Study(built, cases, depth, Path(folder) / "ablation", progress)
             further["ablation"] = ablation(request, study, cases, facts, lists[PIPELINE])
     k = main_cut_off(request.ks)
     window = parts.window
@@ -109,7 +113,7 @@ def play(
         groupings=_groupings(inputs, dataset, train, cases),
         fit_seconds=seconds,
     )
-    return Round(outcome, _found(built, outcome), further)
+    return Round(outcome, _found(built, outcome), further, resolved_toml(built.recipe.settings))
 
 
 def _chances(request: TrialRequest, recipe: Recipe, built: Built, parts: Parts, progress: Progress) -> dict[str, Any]:

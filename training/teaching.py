@@ -17,6 +17,7 @@ from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.rankers.trees import TreeInputs
 from recommender.feed.stages import Ranker
 from recommender.wiring import build_pipeline, build_ranker
+from training.models.parameters import recency_of, recency_parameters
 from training.progress import Progress
 from training.publish import finish_bundle
 from training.ranking.calibration import calibrate, window_visits
@@ -25,6 +26,7 @@ from training.ranking.examples import Examples, build_examples, joined, shortest
 from training.ranking.learned import LearnedRanker, fit_rankers
 from training.ranking.replay import Replay
 from training.recipe import Recipe, manifest_of, target_code
+from training.stages import StageStore
 from training.tuning import tune_recencies
 
 #: The ranker of bundles whose ranking is still to be decided.
@@ -70,14 +72,28 @@ def parameters_of(parts: Path) -> dict[str, dict[str, Any]]:
     return dict(json.loads((parts.parent / "sources.json").read_text(encoding="utf-8")))
 
 
+def tuned(recipe: Recipe, fold: FittedFold, work: Path, store: StageStore, progress: Progress) -> Recipe:
+    """The recipe with the recency of every source fixed, as it does best on a fold."""
+
+    def build(place: Path) -> None:
+        bundle = fold.open(recipe, work / "teach", UNDECIDED)
+        found = tune_recencies(bundle, recipe, fold.replay, progress)
+        (place / "recencies.json").write_text(json.dumps(found), encoding="utf-8")
+
+    kept = store.run("tune", recipe.stage_key(), build)
+    found = json.loads((kept / "recencies.json").read_text(encoding="utf-8"))
+    chosen = {name: {key: float(value) for key, value in own.items()} for name, own in found.items()}
+    return recipe.with_training(recencies={**recipe.settings.train.recencies, **chosen})
+
+
 def teach_and_choose(
     recipe: Recipe, teaches: Sequence[FittedFold], choose: FittedFold, work: Path, place: Path, progress: Progress
 ) -> None:
-    """Decide recencies and ranker, and leave `decided.json` and the ranker's arrays in a folder.
+    """Decide the ranker, and leave `decided.json` and its arrays in a folder.
 
-    Recencies are tuned on the newest teaching fold; rankers learn on all of them, stop by the choosing fold and are
-    compared there. The one that serves then learns once more, as long, on the choosing fold's examples too; the one
-    that has never seen them stays beside it, for the gate. The chances of its scores are calibrated on that fold too.
+    Rankers learn on all folds that teach, stop by the choosing fold and are compared there. The one that serves then
+    learns once more, as long, on the choosing fold's examples too; the one that has never seen them stays beside it,
+    for the gate. The chances of its scores are calibrated on that fold too.
 
     Args:
         recipe: Input and settings.
@@ -87,8 +103,8 @@ def teach_and_choose(
         place: Gets `decided.json`, `twin/` and `all/` where a learned ranker serves, and `calibration/`.
         progress: Told of every stage.
     """
-    bundle = teaches[0].open(recipe, work / "teach", UNDECIDED)
-    recencies = tune_recencies(bundle, recipe, teaches[0].replay, progress)
+    asked = recipe.settings.train.recencies
+    recencies = {name: recency_parameters(recency_of(values)) for name, values in asked.items()}
     tuned = {**UNDECIDED, "recencies": recencies}
     parts = [_examples(recipe, fold, fold.open(recipe, work / "teach", tuned), progress) for fold in teaches]
     bundle = choose.open(recipe, work / "choose", tuned)

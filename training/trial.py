@@ -14,6 +14,7 @@ from training.evaluation.users_file import users_path, write_users
 from training.inputs import Inputs, read_inputs
 from training.lists import KNOWN_ROWS
 from training.memory import cpu_seconds
+from training.models.parameters import check_choices
 from training.parts import Parts, cut_log, leaks_of_parts
 from training.progress import Progress, StageClock
 from training.request import TrialRequest
@@ -42,6 +43,7 @@ def evaluate(request: TrialRequest, progress: Progress) -> Trial:
         ConfigurationError: The request contradicts itself, or the report cannot be written.
     """
     request.check(KNOWN_ROWS)
+    check_choices(request.settings.train)
     settings, protocol = request.effective_settings(), request.protocol()
     started, clock = (time.perf_counter(), cpu_seconds()), StageClock(progress)
     with opened_report(protocol, request.out):
@@ -57,6 +59,7 @@ def evaluate(request: TrialRequest, progress: Progress) -> Trial:
         report.further["stages"] = _stages(clock, *started)
         write_users(users_path(request.out), pool)
     write_report(report, request.out)
+    request.out.with_suffix(".resolved.toml").write_text(rounds[0].resolved, encoding="utf-8")
     test = () if request.test is None else (cuts[0].test.report,)
     return Trial(report, (*inputs.reports, *test))
 

@@ -44,6 +44,7 @@ class TrainingRun(BaseModel):
     """The latest run that made a version.
 
     `gate` is null where nothing was compared: no version was live, or the gate was off. `seconds` is by stage.
+    `asked` is the hash of the configuration that it was asked with, before anything was chosen.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +53,7 @@ class TrainingRun(BaseModel):
     published: bool
     gate: GateVerdict | None
     seconds: dict[str, float] = {}
+    asked: str = ""
 
 
 def write_run(models: Path, run: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def _nightly(events: Path) -> None:
     from training.nightly import NightlyJob, train
     from training.progress import SilentProgress
 
-    sizes = {"als_factors": FACTORS, "als_iterations": ITERATIONS, "threads": THREADS}
+    sizes = {"shapes": {"als": {"factors": FACTORS}}, "als_iterations": ITERATIONS, "threads": THREADS}
     settings = load_settings(None, {"train": sizes})
     with tempfile.TemporaryDirectory() as folder:
         train(NightlyJob(InputPaths(events), Path(folder), settings), SilentProgress())

@@ -72,9 +72,9 @@ def test_users_figures_name_nobody_and_stand_in_the_same_order_in_every_report(t
 
 
 def test_reports_made_on_other_terms_are_told_in_sentences(tmp_path: Path) -> None:
-    config = {"train": {"als_factors": 64}, "feed.mode": "any"}
+    config = {"train": {"teaching_windows": 64}, "feed.mode": "any"}
     old = written(tmp_path / "old.json", [outcome_of(ids(80), OWN.tolist())], config=config, counts={"targets": 80})
-    other = {"train": {"als_factors": 128}, "feed.mode": "any"}
+    other = {"train": {"teaching_windows": 128}, "feed.mode": "any"}
     new = written(
         tmp_path / "new.json", [outcome_of(ids(60), OWN[:60].tolist())],
         novel_only=True, config=other, counts={"targets": 60}, config_hash="two", libraries={"numpy": "3.0"},
@@ -82,7 +82,7 @@ def test_reports_made_on_other_terms_are_told_in_sentences(tmp_path: Path) -> No
     protocols, data, configurations, libraries = compare_reports(old, new).differing
     assert "novel_only was False, is True" in protocols
     assert "users was 80, is 60; targets was 80, is 60" in data
-    assert configurations == "The configurations differ: train.als_factors was 64, is 128."
+    assert configurations == "The configurations differ: train.teaching_windows was 64, is 128."
     assert libraries == "Code or libraries differ: numpy was not told, is 3.0."
 
 

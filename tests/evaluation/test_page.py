@@ -72,7 +72,7 @@ def report_of(*, cuts: int = 1, label: str = "even", **protocol: Any) -> Report:
 
 
 def test_the_page_holds_everything_that_the_report_knows() -> None:
-    report = report_of(cuts=2, config={"train": {"als_factors": 128}}, config_hash="c0ffee")
+    report = report_of(cuts=2, config={"train": {"teaching_windows": 128}}, config_hash="c0ffee")
     shown = Page(page(report))
     for sentence in verdict(report):
         assert sentence in shown.text

@@ -71,5 +71,6 @@ def write_small_log(folder: Path, rows: list[LoggedRow] | None = None) -> InputP
 
 def small_settings(**train: object) -> Settings:
     """Settings that make fits small."""
-    small = {"als_factors": 8, "als_iterations": 3, "content_dim": 8, "window": "10d", "threads": 1, "most_trees": 40}
+    small: dict[str, object] = {"als_iterations": 3, "content_dim": 8, "window": "10d", "threads": 1, "most_trees": 40}
+    small["shapes"] = {"als": {"factors": 8}}
     return load_settings(None, {"train": {**small, **train}, "evaluate": {"resamples": 200}})

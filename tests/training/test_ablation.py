@@ -50,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     recipe = _recipe(request, inputs, parts, settings)
     built = build_bundle(recipe, StageStore(folder / "stages"), folder / "bundle", SILENT)
     train, cases = cases_of(request, built.dataset, parts)
-    study = Study(built, recipe, cases, 20, folder / "ablation", SILENT)
+    study = Study(built, cases, 20, folder / "ablation", SILENT)
     return {
         "study": study,
         "request": request,

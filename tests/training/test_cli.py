@@ -18,13 +18,14 @@ from training.inputs import InputPaths
 
 CONFIG = """
 [train]
-als_factors = 8
 als_iterations = 3
 content_dim = 8
 window = "10d"
 threads = 1
 gate = false
 sources = ["cooccurrence", "content", "popularity_recent"]
+[train.shapes.als]
+factors = 8
 [evaluate]
 resamples = 200
 """

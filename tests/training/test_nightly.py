@@ -16,8 +16,8 @@ import pytest
 
 from recommender.bundle import current_version, list_versions, open_bundle
 from recommender.bundle.runs import read_runs
-from recommender.config import Settings
-from recommender.errors import GateRefusedError, InputError
+from recommender.config import Settings, load_settings
+from recommender.errors import ConfigurationError, GateRefusedError, InputError
 from recommender.logs import EdgeRow, LoggedRow, erased_hash, write_edges, write_erased
 from recommender.state.live_items import LiveItem
 from recommender.types import DAY_MS, FeedQuery, Item
@@ -25,6 +25,7 @@ from recommender.wiring import build_pipeline
 from tests.feed.shops import Shop
 from tests.training.small_log import DAYS, START_MS, small_rows, small_settings, write_small_log
 from training.inputs import InputPaths
+from training.models.parameters import RECENCIES
 from training.nightly import NightlyJob, PublishedVersion, train
 from training.progress import SilentProgress
 
@@ -121,6 +122,28 @@ def test_two_runs_on_the_same_input_give_the_same_bytes(models: Path, paths: Inp
     ours = open_bundle(tmp_path / str(current_version(tmp_path))).manifest
     theirs = open_bundle(models / str(current_version(models))).manifest
     assert ours.model_copy(update={"created": ""}) == theirs.model_copy(update={"created": ""})
+
+
+def test_the_resolved_configuration_gives_the_same_version_with_nothing_left_to_choose(
+    models: Path, paths: InputPaths, tmp_path: Path
+) -> None:
+    version = str(current_version(models))
+    settings = load_settings(models / version / "resolved.toml")
+    assert set(settings.train.shapes) == {"cooccurrence", "als", "gfcf"}
+    assert set(settings.train.recencies) == set(RECENCIES) - {"ease"}
+    assert run(paths, tmp_path, settings).version == version
+    assert hashes(tmp_path) == hashes(models)
+
+
+def test_shapes_that_no_source_has_are_refused_by_name(paths: InputPaths, tmp_path: Path) -> None:
+    for wrong, said in (
+        ({"shapes": {"bpr": {"dim": 8}}}, "train.shapes.bpr: wanted one of als, cooccurrence"),
+        ({"shapes": {"als": {"dim": 8}}}, "train.shapes.als.dim: wanted one of factors, alpha"),
+        ({"shapes": {"als": {"factors": 1}}}, "train.shapes.als.factors: 1 is too small, wanted 2 or more"),
+        ({"recencies": {"als": {"days": 8}}}, "train.recencies.als.days: wanted one of half_life_days"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            run(paths, tmp_path, small_settings(**wrong))
 
 
 def test_a_run_killed_in_any_stage_goes_on_and_gives_the_same_bundle(

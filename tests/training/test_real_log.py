@@ -20,7 +20,6 @@ from training.catalogue import Catalogue
 from training.dataset import Dataset, build_dataset
 from training.evaluation.report import Report
 from training.inputs import InputPaths, read_inputs
-from training.models.shapes import Shapes
 from training.progress import SilentProgress
 from training.ranking.examples import build_examples
 from training.ranking.trees import exported
@@ -60,7 +59,7 @@ def report_of(folder: Path, scratch: Path) -> Report:
     request = TrialRequest(
         InputPaths(folder / "events.parquet"),
         scratch / "report.json",
-        small_settings(als_factors=16, als_alpha=10.0, als_regularization=1.0, teaching_windows=1),
+        small_settings(shapes={"als": {"factors": 16, "alpha": 10, "regularization": 1}}, teaching_windows=1),
         test=folder / "test.parquet",
         ks=(20,),
         novel_only=True,
@@ -82,7 +81,7 @@ def test_the_kernel_scores_real_candidates_as_the_library_to_a_millionth_also_on
     recipe = Recipe(table, everything, Catalogue.empty(), settings, "last", "touched", None, "key")
     replay = cut_replays(recipe, recipe.dataset(everything, None))[1][0]
     store, silent = StageStore(tmp_path / "stages"), SilentProgress()
-    fold = FittedFold(replay, fit_parts(recipe, store, "fold", replay.dataset, Shapes(), silent))
+    fold = FittedFold(replay, fit_parts(recipe, store, "fold", replay.dataset, silent))
     bundle = fold.open(recipe, tmp_path / "fold", UNDECIDED)
     names = TreeInputs(bundle)
     data = build_examples(build_pipeline(bundle, settings), replay.cases(300), names.of)

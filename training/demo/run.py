@@ -18,6 +18,7 @@ from typing import Final
 from rich.console import Console
 
 from recommender.bundle import current_version, open_bundle
+from recommender.bundle.runs import read_runs
 from recommender.config import Settings
 from recommender.errors import BundleError, ConfigurationError
 from training.demo.server import RunningServer, running_server
@@ -116,7 +117,8 @@ def trained_on(world: World, models: Path, settings: Settings) -> str | None:
     except BundleError:
         return None
     same_log = manifest.now_ms == world.end_ms and manifest.counts.get("events") == world.n_events
-    same_make = manifest.libraries == libraries() and manifest.config_hash == settings.hash_of(*DECIDING)
+    run = read_runs(models).get(version)
+    same_make = manifest.libraries == libraries() and run is not None and run.asked == settings.hash_of(*DECIDING)
     return version if same_log and same_make else None
 
 

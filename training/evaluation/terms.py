@@ -56,7 +56,7 @@ def _side_by_side(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, t
 
 
 def _flat(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-    """{`train.als_factors`: value}."""
+    """{`train.shapes.als.factors`: value}."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         inside = isinstance(value, Mapping)

@@ -63,7 +63,7 @@ class AlsModel:
         # The library warns of BLAS threads when it is made, and is several times slower with them.
         with threadpool_limits(1, "blas"):
             model = AlternatingLeastSquares(
-                factors=settings.als_factors,
+                factors=self.shape.factors,
                 regularization=self.shape.regularization,
                 alpha=1.0,
                 iterations=settings.als_iterations,
@@ -76,7 +76,8 @@ class AlsModel:
         self._actor_factors = np.array(model.user_factors, np.float32) if self.keeps_actors else None
         if not np.isfinite(self.factors).all():
             raise InputError(
-                "ALS did not converge: its factors are not finite; raise train.als_regularization or lower als_alpha"
+                "ALS did not converge: its factors are not finite; "
+                "raise regularization of train.shapes.als, or lower its alpha"
             )
         self._gram = (self.factors.T @ self.factors).astype(np.float32)
         self._regularised = regularised_gram(self._gram, self.shape.regularization)

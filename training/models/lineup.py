@@ -14,9 +14,10 @@ from training.models.ease import EaseModel
 from training.models.friends import FriendsModel
 from training.models.gfcf import GfcfModel
 from training.models.own_frequency import OwnFrequencyModel
+from training.models.parameters import default_recencies
 from training.models.popularity import CategoryPopularityModel, PopularityModel
 from training.models.protocol import RetrievalModel
-from training.models.shapes import Shapes
+from training.models.shapes import Shape, Shapes
 
 
 def make_models(
@@ -50,3 +51,14 @@ def make_models(
         lacking |= {"als", "cooccurrence", "content", "gfcf", "ease"}
     names = [name for name in train.sources if name not in lacking]
     return [made[name]() for name in dict.fromkeys(["popularity_recent", *names])]
+
+
+def make_model(
+    name: str, dataset: Dataset, settings: Settings, recency: Recency, shape: Shape | None = None
+) -> RetrievalModel:
+    """One of them, whether configured or not; `KeyError` where the dataset cannot feed it."""
+    train = settings.train.model_copy(update={"sources": (name,)})
+    recencies = {**default_recencies(dataset.timed), name: recency}
+    shapes = Shapes.of({} if shape is None else {name: shape.values()})
+    made = make_models(dataset, settings.model_copy(update={"train": train}), recencies, shapes)
+    return {model.name: model for model in made}[name]

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final, Self
+
+
+def _tried(default: Any, steps: tuple[float, ...], least: float = 0.0) -> Any:
+    """A field with the values that a search may walk over, and the least that a configuration may ask for."""
+    return field(default=default, metadata={"steps": steps, "least": least})
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +18,13 @@ class Shape:
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
-        """The shape among a source's parameters in the manifest; defaults where it has none."""
-        return cls(**{field.name: parameters[field.name] for field in fields(cls) if field.name in parameters})
+        """The shape among a source's parameters; defaults where it has none."""
+        own = {each.name: each for each in fields(cls) if each.name in parameters}
+        return cls(**{name: type(each.default)(parameters[name]) for name, each in own.items()})
+
+    def values(self) -> dict[str, float]:
+        """As a configuration has it."""
+        return {name: float(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +39,12 @@ class CooccurrenceShape(Shape):
         norm_from, norm_to: Exponents of the popularity that the two items' scores are divided by.
     """
 
-    window: int = 20
-    backward: float = 0.5
-    gap_power: float = 0.75
-    saturation: float = 1.0
-    norm_from: float = 0.5
-    norm_to: float = 0.1
+    window: int = _tried(20, (3, 5, 10, 20, 50, 100, 200), least=1)
+    backward: float = _tried(0.5, (0.0, 0.15, 0.3, 0.5, 0.7, 1.0))
+    gap_power: float = _tried(0.75, (0.0, 0.25, 0.5, 0.75, 1.0, 1.5))
+    saturation: float = _tried(1.0, (0.25, 0.5, 1.0, 2.0, 4.0), least=0.01)
+    norm_from: float = _tried(0.5, (0.0, 0.25, 0.5, 0.75, 1.0))
+    norm_to: float = _tried(0.1, (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5))
 
 
 #: What is tried for co-occurrence. The first divides out most of the neighbour's popularity: where the log cannot tell
@@ -53,19 +63,21 @@ UNTIMED_COOCCURRENCE_SHAPES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class AlsShape(Shape):
-    """How sure an interaction makes ALS, and how short its vectors are kept.
+    """How long the vectors of ALS are, how sure an interaction makes it, and how much it is held back.
 
     Args:
+        factors: Length of the vectors.
         alpha: Confidence per unit of log weight.
         regularization: Added to the diagonal of every solve.
     """
 
-    alpha: float = 10.0
-    regularization: float = 1.0
+    factors: int = _tried(128, (32, 64, 128, 256), least=2)
+    alpha: float = _tried(10.0, (0.3, 1.0, 3.0, 10.0, 30.0, 100.0), least=1e-3)
+    regularization: float = _tried(1.0, (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0), least=1e-3)
 
 
 #: What is tried for ALS: sparse logs want every interaction trusted, dense ones want none to dominate.
-ALS_SHAPES = (AlsShape(10.0, 1.0), AlsShape(1.0, 10.0))
+ALS_SHAPES = (AlsShape(alpha=10.0, regularization=1.0), AlsShape(alpha=1.0, regularization=10.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +90,9 @@ class GfcfShape(Shape):
         norm: Exponent of the popularity that items are divided by.
     """
 
-    dim: int = 256
-    alpha: float = 0.3
-    norm: float = 0.5
+    dim: int = _tried(256, (32, 64, 128, 256, 512), least=1)
+    alpha: float = _tried(0.3, (0.0, 0.1, 0.2, 0.3, 0.5, 1.0))
+    norm: float = _tried(0.5, (0.2, 0.3, 0.4, 0.5, 0.6))
 
 
 #: What is tried for GF-CF.
@@ -95,7 +107,7 @@ class EaseShape(Shape):
         regularization: Added to the diagonal of the Gram matrix.
     """
 
-    regularization: float = 500.0
+    regularization: float = _tried(500.0, (50.0, 100.0, 200.0, 500.0, 1_000.0, 1_500.0, 3_000.0), least=1e-3)
 
 
 #: What is tried for EASE: sparse logs want it weak.
@@ -104,7 +116,7 @@ EASE_SHAPES = (EaseShape(500.0), EaseShape(1_500.0), EaseShape(100.0))
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """The shapes of all models that have one."""
+    """The shapes of all models that have one, by the names of their sources."""
 
     cooccurrence: CooccurrenceShape = field(default_factory=CooccurrenceShape)
     als: AlsShape = field(default_factory=AlsShape)
@@ -113,10 +125,25 @@ class Shapes:
 
     @classmethod
     def of(cls, sources: Mapping[str, Mapping[str, Any]]) -> Shapes:
-        """The shapes among the manifest's sources."""
-        return cls(
-            CooccurrenceShape.of(sources.get("cooccurrence", {})),
-            AlsShape.of(sources.get("als", {})),
-            GfcfShape.of(sources.get("gfcf", {})),
-            EaseShape.of(sources.get("ease", {})),
-        )
+        """The shapes among sources' parameters, those of a manifest or of a configuration."""
+        return cls(**{name: kind.of(sources.get(name, {})) for name, kind in SHAPES.items()})
+
+
+#: The shape of each source that has one.
+SHAPES: Final[Mapping[str, type[Shape]]] = {
+    "cooccurrence": CooccurrenceShape,
+    "als": AlsShape,
+    "gfcf": GfcfShape,
+    "ease": EaseShape,
+}
+
+
+def options_of(name: str, timed: bool) -> tuple[Shape, ...]:
+    """What is tried for a source without a search, the first where nothing is tried."""
+    options: dict[str, tuple[Shape, ...]] = {
+        "cooccurrence": COOCCURRENCE_SHAPES if timed else UNTIMED_COOCCURRENCE_SHAPES,
+        "als": ALS_SHAPES,
+        "gfcf": GFCF_SHAPES,
+        "ease": EASE_SHAPES,
+    }
+    return options[name]

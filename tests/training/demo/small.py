@@ -23,7 +23,7 @@ needs_the_log = pytest.mark.skipif(
 def small_settings() -> Settings:
     """Few sources and little arithmetic."""
     train = {
-        "als_factors": 8,
+        "shapes": {"als": {"factors": 8}},
         "als_iterations": 2,
         "sources": ("cooccurrence", "als", "own_frequency", "popularity_recent"),
     }
