@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from training.publish import finish_bundle, write_bundle_parts
 from training.ranking.replay import Replay
 from training.ranking.standings import usual_standings
 from training.recipe import Recipe, manifest_of, resolved_toml, target_code
+from training.search.run import Search, search
 from training.split import Fold, Scheme, folds
 from training.stages import StageStore, content_key
 from training.teaching import FittedFold, kept_arrays, kept_ranker, parameters_of, teach_and_choose, tuned
@@ -47,6 +49,7 @@ class Built:
         folds: Those that teach, the newest first, then the choosing one, with what was fitted on each.
         parts: What was fitted on the whole training part.
         recipe: With every choice made.
+        search: What is told of the search; empty without one.
     """
 
     folder: Path
@@ -58,9 +61,12 @@ class Built:
     folds: tuple[FittedFold, ...]
     parts: Path
     recipe: Recipe
+    search: Mapping[str, Any]
 
 
-def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Progress) -> Built:
+def build_bundle(
+    recipe: Recipe, store: StageStore, folder: Path, progress: Progress, budget_seconds: float | None = None
+) -> Built:
     """Run all stages; those that the store holds are not run again.
 
     Args:
@@ -68,6 +74,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
         store: Of finished stages.
         folder: Where the bundle is written; replaced.
         progress: Told of every stage.
+        budget_seconds: For how long to search beyond what is tried anyway; None for no search.
 
     Raises:
         InputError: A model cannot be fitted on this log.
@@ -77,12 +84,20 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
         scheme, (choose, *teaches) = cut_replays(recipe, whole)
     work = folder.with_name(folder.name + ".work")
     shaped, ready = choose_shapes(recipe, store, teaches[0], progress)
+    names = ("teach", *(f"teach {place}" for place in range(2, len(teaches) + 1)))
+    told: dict[str, Any] = {}
+    if budget_seconds is not None:
+        oldest, first = teaches[-1], Shapes.of(shaped.settings.train.shapes)
+        fit_oldest = partial(fit_parts, store=store, name=names[-1], dataset=oldest.dataset, progress=progress)
+        asked = Search(recipe.settings.train, shaped, oldest, budget_seconds, work, fit_oldest)
+        shaped, told = search(asked, store, progress)
+        found = Shapes.of(shaped.settings.train.shapes)
+        ready = {name: model for name, model in ready.items() if getattr(found, name) == getattr(first, name)}
 
     def fit(name: str, dataset: Dataset) -> Path:
         own = ready if dataset is teaches[0].dataset else {}
         return fit_parts(shaped, store, name, dataset, progress, own)
 
-    names = ("teach", *(f"teach {place}" for place in range(2, len(teaches) + 1)))
     taught = [FittedFold(replay, fit(name, replay.dataset)) for name, replay in zip(names, teaches, strict=True)]
     same = choose.dataset is teaches[0].dataset
     chosen = FittedFold(choose, taught[0].parts if same else fit("choose", choose.dataset))
@@ -101,7 +116,7 @@ def build_bundle(recipe: Recipe, store: StageStore, folder: Path, progress: Prog
 
     usual = store.run("standings", recipe.stage_key(), stand)
     manifest = _finish(recipe, whole, parts, folder, decided, ranked / "all", usual)
-    return Built(folder, manifest, twin, choose, whole, scheme, (*taught, chosen), parts, recipe)
+    return Built(folder, manifest, twin, choose, whole, scheme, (*taught, chosen), parts, recipe, told)
 
 
 def cut_replays(recipe: Recipe, whole: Dataset) -> tuple[Scheme, list[Replay]]:

@@ -30,6 +30,7 @@ from training.nightly import NightlyJob, PublishedVersion
 from training.nightly import train as run_nightly
 from training.progress import progress_on
 from training.request import ABLATIONS, TrialRequest
+from training.search.run import search_sentence
 from training.trial import evaluate as run_trial
 
 __all__ = ["demo", "evaluate", "train"]
@@ -65,6 +66,13 @@ Ablate = Annotated[
         help=f"Also measure the pipeline without its parts: all, or some of {', '.join(ABLATIONS)}, joined by commas.",
     ),
 ]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        help="For how long to search for better shapes, half-lives and sources than are tried anyway, such as 10m.",
+    ),
+]
 Compare = Annotated[
     tuple[Path, Path] | None,
     typer.Option(
@@ -94,11 +102,12 @@ def train(
             "than a minute earlier gives way to it. [nothing does]",
         ),
     ] = None,
+    budget: Budget = None,
 ) -> None:
     """Train on a log and publish the model, unless the promotion gate finds it worse than the live one.
 
     A run that was killed goes on where it stood. Rows that cannot be used are counted by reason and written to the
-    folder `rejects` beside the models.
+    folder `rejects` beside the models. Each version holds `resolved.toml`, the configuration that gives it again.
     """
     console = _console()
     if items_as_of is not None and items is None:
@@ -109,6 +118,7 @@ def train(
         load_settings(config),
         _moment_ms("--now", now, DAY_MS),
         _moment_ms("--items-as-of", items_as_of),
+        None if budget is None else _seconds("--budget", budget),
     )
     published = run_nightly(job, progress_on(console))
     for report in published.reports:
@@ -142,6 +152,7 @@ def evaluate(
         bool, typer.Option("--slate-curve", help="Also measure what varied slates and personal slots cost.")
     ] = False,
     ablate: Ablate = None,
+    budget: Budget = None,
     config: Config = None,
     compare: Compare = None,
 ) -> None:
@@ -157,7 +168,7 @@ def evaluate(
         out=out,
         settings=load_settings(config),
         test=test,
-        holdout_seconds=None if holdout is None else _seconds(holdout),
+        holdout_seconds=None if holdout is None else _seconds("--holdout", holdout),
         target=target,
         ks=_cut_offs(k),
         novel_only=novel_only,
@@ -167,6 +178,7 @@ def evaluate(
         seeds=seeds,
         slate_curve=slate_curve,
         ablate=_ablations(ablate),
+        budget_seconds=None if budget is None else _seconds("--budget", budget),
     )
     trial = run_trial(request, progress_on(console))
     for reading in trial.readings:
@@ -187,6 +199,8 @@ def _show(report: Report, out: Path, console: Console) -> None:
     plot(report, out.with_suffix(".png"))
     write_page(report, out.with_suffix(".html"))
     print_table(report, console)
+    if report.protocol["search"]:
+        _say(console, search_sentence(report.protocol["search"]))
     chances, target = report.further["chances"], report.protocol["target"]
     print_chances(chances, target, console)
     if "none" not in chances:
@@ -219,6 +233,8 @@ def print_published(published: PublishedVersion, console: Console) -> None:
     for name, value in sorted(found["ndcg@20"].items(), key=lambda pair: -pair[1]):
         table.add_row(name, f"{value:.4f}")
     console.print(table)
+    if published.search:
+        _say(console, search_sentence(published.search))
     if published.verdict is not None:
         _say(console, published.verdict.sentence())
     _say(console, f"published {published.version} in {published.seconds:,.0f} s: {published.folder}")
@@ -243,11 +259,11 @@ def _ablations(text: str | None) -> tuple[str, ...]:
     return (*(kind for kind in ABLATIONS if kind in named), *sorted(named - set(ABLATIONS)))
 
 
-def _seconds(text: str) -> float:
+def _seconds(option: str, text: str) -> float:
     try:
         seconds = parse_duration(text)
     except ValueError as error:
-        raise ConfigurationError(f"--holdout {error}") from error
+        raise ConfigurationError(f"{option} {error}") from error
     return float(seconds)  # type: ignore[arg-type]  # parse_duration gives a float for any text
 
 

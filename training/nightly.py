@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ class NightlyJob:
         now_ms: The moment that the models look back from; None for the log's last accepted moment.
         items_as_of_ms: When the items file was read from where the shop keeps its items; what was sent to a server
             before gives way to it. None where that is not known: then nothing does.
+        budget_seconds: For how long to search for better choices; None for no search.
     """
 
     paths: InputPaths
@@ -45,6 +47,7 @@ class NightlyJob:
     settings: Settings
     now_ms: int | None = None
     items_as_of_ms: int | None = None
+    budget_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class PublishedVersion:
     reports: tuple[ReadReport, ...]
     metrics: dict[str, Any]
     seconds: float
+    search: Mapping[str, Any]
 
 
 def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
@@ -94,13 +98,14 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
         edges=inputs.edges,
     )
     aside = job.models / f".aside-{inputs.key}"
-    built = build_bundle(recipe, store, aside, clock)
+    built = build_bundle(recipe, store, aside, clock, job.budget_seconds)
     with clock.stage("gate", None):
         verdict = _gate(job, built)
     run: dict[str, Any] = {
         "version": built.manifest.version,
         "gate": verdict.model_dump() if verdict else None,
         "asked": job.settings.hash_of(*DECIDING),
+        "search": dict(built.search),
     }
     if verdict is not None and verdict.refused:
         write_run(job.models, {**run, "published": False, **clock.told()})
@@ -118,6 +123,7 @@ def train(job: NightlyJob, progress: Progress) -> PublishedVersion:
         inputs.reports,
         built.manifest.metrics,
         time.perf_counter() - started,
+        built.search,
     )
 
 

@@ -32,6 +32,10 @@ class Stage(Protocol):
         """So much more of the total is done."""
         ...
 
+    def say(self, what: str) -> None:
+        """What is under way, to stand beside the stage's name."""
+        ...
+
 
 class Progress(Protocol):
     """Where stages are told."""
@@ -53,6 +57,9 @@ class SilentProgress:
     def advance(self, n: float) -> None:
         """Nothing."""
 
+    def say(self, what: str) -> None:
+        """Nothing."""
+
 
 class _PlainStage:
     """Writes a line every few seconds."""
@@ -62,7 +69,7 @@ class _PlainStage:
     ) -> None:
         self._name, self._total, self._write, self._clock = name, total, write, clock
         self._started = self._told = clock()
-        self._done = 0.0
+        self._done, self._said = 0.0, ""
 
     def advance(self, n: float) -> None:
         """Count, and write a line where the last one is old enough."""
@@ -70,7 +77,11 @@ class _PlainStage:
         now = self._clock()
         if now - self._told >= _LINE_SECONDS:
             self._told = now
-            self._write(f"{self._name}: {self._state(now)}")
+            self._write(f"{self._name}: {self._said}{self._state(now)}")
+
+    def say(self, what: str) -> None:
+        """For the next line."""
+        self._said = f"{what}; "
 
     def _state(self, now: float) -> str:
         rate = self._done / max(now - self._started, 1e-9)
@@ -119,11 +130,14 @@ class _RateColumn(ProgressColumn):
 
 
 class _BarStage:
-    def __init__(self, bars: Bars, task: object) -> None:
-        self._bars, self._task = bars, task
+    def __init__(self, bars: Bars, task: Any, name: str) -> None:
+        self._bars, self._task, self._name = bars, task, name
+
+    def say(self, what: str) -> None:
+        self._bars.update(self._task, description=f"{self._name}: {what}")
 
     def advance(self, n: float) -> None:
-        self._bars.advance(self._task, n)  # type: ignore[arg-type]  # rich's TaskID, which it does not export as a value
+        self._bars.advance(self._task, n)
 
 
 class BarProgress:
@@ -149,7 +163,7 @@ class BarProgress:
         )
         with Bars(*columns, console=self._console) as bars:
             task = bars.add_task(name, total=total)
-            yield _BarStage(bars, task)
+            yield _BarStage(bars, task, name)
             bars.update(task, total=total or 1, completed=total or 1)
 
 

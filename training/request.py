@@ -38,6 +38,7 @@ class TrialRequest:
         cuts: How many held-out parts, one before the other, each with models fitted on what lies before it.
         seeds: How many seeds to fit and draw with, from `train.seed` on.
         slate_curve: Measure what variety costs, too: the last stage again over a grid of its settings.
+        budget_seconds: For how long to search for better choices, all cuts and seeds together; None for no search.
         ablate: Kinds of parts, of `ABLATIONS`, to measure the pipeline without, on the newest cut with the first seed.
     """
 
@@ -54,6 +55,7 @@ class TrialRequest:
     cuts: int = 1
     seeds: int = 1
     slate_curve: bool = False
+    budget_seconds: float | None = None
     ablate: tuple[str, ...] = ()
 
     def check(self, known_rows: frozenset[str]) -> None:
@@ -104,6 +106,7 @@ class TrialRequest:
             "diversity": settings.evaluate.diversity,
             "config_hash": settings.hash_of(*DECIDING),
             "config": settings.values_of(*DECIDING),
+            "budget_seconds": self.budget_seconds,
             "seed": settings.evaluate.seed,
             "resamples": settings.evaluate.resamples,
         }

@@ -83,7 +83,9 @@ def play(
     recipe = _recipe(request, inputs, parts, settings)
     with tempfile.TemporaryDirectory(prefix="windowshop-trial-") as folder, threadpool_limits(1, "blas"):
         started = time.perf_counter()
-        built = build_bundle(recipe, StageStore(Path(folder) / "stages"), Path(folder) / "bundle", progress)
+        store, budget = StageStore(Path(folder) / "stages"), request.budget_seconds
+        share = None if budget is None else budget / (request.cuts * request.seeds)
+        built = build_bundle(recipe, store, Path(folder) / "bundle", progress, share)
         seconds = {PIPELINE: time.perf_counter() - started}
         train, cases = cases_of(request, built.dataset, parts)
         depth = list_depth(request.ks)
@@ -160,6 +162,7 @@ def _found(built: Built, outcome: Outcome) -> dict[str, Any]:
         "ranker": manifest.ranker,
         "folds": manifest.metrics,
         "libraries": manifest.libraries,
+        "search": dict(built.search),
     }
 
 

@@ -41,8 +41,18 @@ class StageStore:
             aside.rename(done)
         return done
 
+    def record(self, name: str, key: str) -> Path:
+        """The file of a record that grows line by line, in this run and in those that go on with it."""
+        place = f"{name}-{key}.jsonl"
+        self._used.add(place)
+        return self._folder / place
+
     def sweep(self) -> None:
         """Remove what this run did not use: earlier inputs' stages and what killed runs left half-built."""
         for path in self._folder.iterdir():
-            if path.name not in self._used:
+            if path.name in self._used:
+                continue
+            if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

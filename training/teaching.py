@@ -188,7 +188,7 @@ def _choice(
     It has seen histories of `shortest` items; what ranks shorter ones is chosen on histories cut to their last events.
     """
     with progress.stage("choose", None):
-        found = _means(ranker_ndcg(pipeline, rankers, replay, _CHOOSING_USERS))
+        found = _means(ranker_ndcg(pipeline, rankers, replay.cases(_CHOOSING_USERS)))
     best = max(pipeline.sources, key=lambda name: found[name])
     told: dict[str, Any] = {"users": min(len(replay), _CHOOSING_USERS), "ndcg@20": found}
     strongest = max(learned, key=lambda ranker: found[ranker.name], default=None)
@@ -198,7 +198,7 @@ def _choice(
     personal = {name: rankers[name] for name in _PERSONAL if name in rankers}
     if personal and shortest > 1:
         with progress.stage("choose for short histories", None):
-            short = ranker_ndcg(pipeline, personal, replay, _CHOOSING_USERS, newest_events=_SHORT_EVENTS)
+            short = ranker_ndcg(pipeline, personal, replay.cases(_CHOOSING_USERS), newest_events=_SHORT_EVENTS)
         told["short ndcg@20"] = _means(short)
         decided["short"] = {"source": first_as_good(short, margin=1.0), "below": shortest}
     return decided

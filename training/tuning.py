@@ -79,11 +79,13 @@ def _best(
         stage.advance(len(options))
         return options[0], {}
     recency = default_recencies(replay.dataset.timed)[name]
-    models, found = {}, {}
+    models: dict[Shape, RetrievalModel] = {}
+    found = {}
     for option in options:
-        models[option] = make_model(name, replay.dataset, recipe.settings, recency, option)
-        models[option].fit(replay.dataset)
-        found[option] = model_ndcg(models[option], replay, _SHAPING_USERS)
+        model = make_model(name, replay.dataset, recipe.settings, recency, option)
+        assert model is not None  # noqa: S101  # two items feed every model that has a shape
+        model.fit(replay.dataset)
+        models[option], found[option] = model, model_ndcg(model, replay, _SHAPING_USERS)
         stage.advance(1)
     return first_as_good(found, _MARGINS.get(name, 0.0)), models
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from recommender.config import Settings
 from recommender.features.recency import Recency
@@ -16,7 +17,7 @@ from training.models.gfcf import GfcfModel
 from training.models.own_frequency import OwnFrequencyModel
 from training.models.parameters import default_recencies
 from training.models.popularity import CategoryPopularityModel, PopularityModel
-from training.models.protocol import RetrievalModel
+from training.models.protocol import FadingModel, RetrievalModel
 from training.models.shapes import Shape, Shapes
 
 
@@ -55,10 +56,10 @@ def make_models(
 
 def make_model(
     name: str, dataset: Dataset, settings: Settings, recency: Recency, shape: Shape | None = None
-) -> RetrievalModel:
-    """One of them, whether configured or not; `KeyError` where the dataset cannot feed it."""
+) -> FadingModel | None:
+    """One of those whose histories fade, whether configured or not; None where the dataset cannot feed it."""
     train = settings.train.model_copy(update={"sources": (name,)})
     recencies = {**default_recencies(dataset.timed), name: recency}
     shapes = Shapes.of({} if shape is None else {name: shape.values()})
     made = make_models(dataset, settings.model_copy(update={"train": train}), recencies, shapes)
-    return {model.name: model for model in made}[name]
+    return next((cast("FadingModel", model) for model in made if model.name == name), None)

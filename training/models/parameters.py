@@ -38,8 +38,8 @@ def recency_parameters(recency: Recency) -> dict[str, Any]:
 
 def recency_of(values: Mapping[str, float]) -> Recency:
     """The recency that a configuration asks for; what it leaves out is the default."""
-    own = {each.name: each for each in fields(Recency) if each.name in values}
-    return Recency(**{name: type(each.default)(values[name]) for name, each in own.items()})
+    defaults = asdict(Recency())
+    return Recency(**{name: type(own)(values[name]) for name, own in defaults.items() if name in values})
 
 
 def check_choices(train: TrainSettings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from recommender.bundle import BundleWriter
+from recommender.features.recency import Recency
 from recommender.types import History, Scores
 from training.dataset import Dataset
 
@@ -33,3 +34,9 @@ class RetrievalModel(Protocol):
     def write(self, writer: BundleWriter) -> None:
         """Write the served form: truncated lists, factors, indexes."""
         ...
+
+
+class FadingModel(RetrievalModel, Protocol):
+    """One whose histories fade: how fast is a matter of asking, not of fitting."""
+
+    recency: Recency

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Self
 
 
@@ -19,8 +19,8 @@ class Shape:
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
         """The shape among a source's parameters; defaults where it has none."""
-        own = {each.name: each for each in fields(cls) if each.name in parameters}
-        return cls(**{name: type(each.default)(parameters[name]) for name, each in own.items()})
+        defaults = asdict(cls())
+        return cls(**{name: type(own)(parameters[name]) for name, own in defaults.items() if name in parameters})
 
     def values(self) -> dict[str, float]:
         """As a configuration has it."""
@@ -126,7 +126,12 @@ class Shapes:
     @classmethod
     def of(cls, sources: Mapping[str, Mapping[str, Any]]) -> Shapes:
         """The shapes among sources' parameters, those of a manifest or of a configuration."""
-        return cls(**{name: kind.of(sources.get(name, {})) for name, kind in SHAPES.items()})
+        return cls(
+            CooccurrenceShape.of(sources.get("cooccurrence", {})),
+            AlsShape.of(sources.get("als", {})),
+            GfcfShape.of(sources.get("gfcf", {})),
+            EaseShape.of(sources.get("ease", {})),
+        )
 
 
 #: The shape of each source that has one.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from recommender.feed.pipeline import Pipeline
 from recommender.feed.stages import Ranker, Source
 from recommender.types import History, Rows
 from training.models.protocol import RetrievalModel
-from training.ranking.replay import Replay
+from training.ranking.replay import Case, Replay
 
 _K = 20
 T = TypeVar("T")
@@ -49,8 +49,7 @@ def model_ndcg(model: RetrievalModel, replay: Replay, max_users: int) -> npt.NDA
 def ranker_ndcg(
     pipeline: Pipeline,
     rankers: Mapping[str, Ranker],
-    replay: Replay,
-    max_users: int,
+    cases: Iterable[Case],
     newest_events: int | None = None,
 ) -> dict[str, npt.NDArray[np.float64]]:
     """{ranker: float64 [n_users]}, NDCG@20 of each ranker over the same candidates of the served pipeline.
@@ -58,7 +57,7 @@ def ranker_ndcg(
     With `newest_events` queries know only so many events, as if their users had come a minute ago.
     """
     found: dict[str, list[float]] = {name: [] for name in rankers}
-    for case in replay.cases(max_users):
+    for case in cases:
         query = case.query
         if newest_events is not None:
             query = query.with_history(_newest(query.history, newest_events))
