@@ -264,7 +264,10 @@ def _seconds(option: str, text: str) -> float:
         seconds = parse_duration(text)
     except ValueError as error:
         raise ConfigurationError(f"{option} {error}") from error
-    return float(seconds)  # type: ignore[arg-type]  # parse_duration gives a float for any text
+    found = float(seconds)  # type: ignore[arg-type]  # parse_duration gives a float for any text
+    if found <= 0:
+        raise ConfigurationError(f"{option} {text} is no time at all; write 90s, 30m, 12h or 14d")
+    return found
 
 
 def _cut_offs(text: str) -> tuple[int, ...]:

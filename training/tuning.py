@@ -8,12 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency
 from recommender.wiring import build_pipeline, build_source
-from training.models.lineup import make_model
+from training.models.lineup import fit_model
 from training.models.parameters import RECENCIES, default_recencies, recency_of, recency_parameters
 from training.models.protocol import RetrievalModel
 from training.models.shapes import SHAPES, Shape, options_of
@@ -54,7 +52,7 @@ def choose_shapes(
 
     def build(place: Path) -> None:
         chosen = {}
-        with progress.stage("shape", sum(map(len, options.values()))) as stage, threadpool_limits(1, "blas"):
+        with progress.stage("shape", sum(map(len, options.values()))) as stage:
             for name, own in options.items():
                 shape, models = _best(name, own, recipe, replay, stage)
                 chosen[name] = shape.values()
@@ -82,10 +80,8 @@ def _best(
     models: dict[Shape, RetrievalModel] = {}
     found = {}
     for option in options:
-        model = make_model(name, replay.dataset, recipe.settings, recency, option)
-        assert model is not None  # noqa: S101  # two items feed every model that has a shape
-        model.fit(replay.dataset)
-        models[option], found[option] = model, model_ndcg(model, replay, _SHAPING_USERS)
+        models[option] = fit_model(name, replay.dataset, recipe.settings, recency, option)
+        found[option] = model_ndcg(models[option], replay, _SHAPING_USERS)
         stage.advance(1)
     return first_as_good(found, _MARGINS.get(name, 0.0)), models
 

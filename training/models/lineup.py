@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from threadpoolctl import threadpool_limits
+
 from recommender.config import Settings
 from recommender.features.recency import Recency
 from training.dataset import Dataset
@@ -54,12 +56,20 @@ def make_models(
     return [made[name]() for name in dict.fromkeys(["popularity_recent", *names])]
 
 
-def make_model(
+def fit_model(
     name: str, dataset: Dataset, settings: Settings, recency: Recency, shape: Shape | None = None
-) -> FadingModel | None:
-    """One of those whose histories fade, whether configured or not; None where the dataset cannot feed it."""
+) -> FadingModel:
+    """One of those whose histories fade, whether configured or not, fitted with what it rests on.
+
+    Raises:
+        InputError: The dataset cannot be fitted.
+        KeyError: It cannot feed this model at all.
+    """
     train = settings.train.model_copy(update={"sources": (name,)})
     recencies = {**default_recencies(dataset.timed), name: recency}
     shapes = Shapes.of({} if shape is None else {name: shape.values()})
     made = make_models(dataset, settings.model_copy(update={"train": train}), recencies, shapes)
-    return next((cast("FadingModel", model) for model in made if model.name == name), None)
+    with threadpool_limits(1, "blas"):
+        for model in made:
+            model.fit(dataset)
+    return cast("FadingModel", {model.name: model for model in made}[name])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from threadpoolctl import threadpool_limits
-
 from recommender.config import Settings
-from training.models.lineup import make_model
+from training.models.lineup import fit_model
 from training.models.protocol import FadingModel
 from training.models.shapes import Shape
 from training.ranking.choose import model_ndcg
@@ -37,7 +35,7 @@ class Fits:
     def measured(self, name: str, candidate: Candidate) -> Trial:
         """NDCG@20 of a source alone over all items."""
         lacking = self.lacks(name, candidate)
-        model = self._fitted(name, candidate) if lacking else self._models.pop((name, candidate.shape))
+        model = self._fit(name, candidate) if lacking else self._models.pop((name, candidate.shape))
         self._models[name, candidate.shape] = model
         for old in [key for key in self._models if key[0] == name][:-_KEPT]:
             del self._models[old]
@@ -45,16 +43,5 @@ class Fits:
         found = model_ndcg(model, self._replay, _USERS)
         return Trial(name, candidate.choice(), found.tolist(), 0.0, lacking)
 
-    def feeds(self, name: str, candidate: Candidate) -> bool:
-        """Whether the window's log can feed the source at all."""
-        return self._made(name, candidate) is not None
-
-    def _made(self, name: str, candidate: Candidate) -> FadingModel | None:
-        return make_model(name, self._replay.dataset, self._settings, candidate.recency, candidate.shape)
-
-    def _fitted(self, name: str, candidate: Candidate) -> FadingModel:
-        model = self._made(name, candidate)
-        assert model is not None  # noqa: S101  # what cannot be fed does not climb
-        with threadpool_limits(1, "blas"):
-            model.fit(self._replay.dataset)
-        return model
+    def _fit(self, name: str, candidate: Candidate) -> FadingModel:
+        return fit_model(name, self._replay.dataset, self._settings, candidate.recency, candidate.shape)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from recommender.config import TrainSettings
-from training.models.parameters import RECENCIES
+from training.models.lineup import make_models
+from training.models.parameters import RECENCIES, default_recencies
 from training.models.shapes import SHAPES, Shapes
 from training.progress import Progress
 from training.ranking.choose import mean_of
@@ -69,7 +70,7 @@ def search(
     with progress.stage("search", 1.0) as stage:
         budget = Budget(asked.seconds, record, stage, clock)
         fits = Fits(asked.recipe.settings, asked.replay)
-        climbs = _climbs(asked, fits)
+        climbs = _climbs(asked)
         _climb_all(asked, climbs, fits, budget)
         recipe = asked.recipe
         train, chosen = recipe.settings.train, {climb.name: climb.agreed() for climb in climbs}
@@ -89,18 +90,21 @@ def _timed(asked: Search) -> bool:
     return asked.replay.dataset.timed
 
 
-def _climbs(asked: Search, fits: Fits) -> list[Climb]:
+def _climbs(asked: Search) -> list[Climb]:
     """One for each source that the window feeds and that leaves anything open, the cheap ones first."""
     train = asked.recipe.settings.train
     names = [*train.sources, *(EXTRA if asked.sources_open else ())]
-    known = sorted({*names} & {*RECENCIES}, key=lambda name: (name not in _ORDER, [*_ORDER, name].index(name), name))
+    everything = asked.recipe.with_training(sources=tuple(names)).settings
+    recencies = default_recencies(_timed(asked))
+    fed = {model.name for model in make_models(asked.replay.dataset, everything, recencies, Shapes())}
+    known = sorted(fed & {*RECENCIES}, key=lambda name: (name not in _ORDER, [*_ORDER, name].index(name), name))
     shapes = Shapes.of(train.shapes)
     climbs = []
     for name in known:
         fixed = {"shape": asked.asked.shapes.get(name, {}), "recency": asked.asked.recencies.get(name, {})}
         shape = getattr(shapes, name) if name in SHAPES else None
         climb = Climb(name, shape, fixed, timed=_timed(asked))
-        if climb.axes and fits.feeds(name, climb.options[0]):
+        if climb.axes:
             climbs.append(climb)
     return climbs
 

@@ -22,6 +22,8 @@ from training.search.budget import Budget
 from training.search.record import Trial
 from training.teaching import UNDECIDED, FittedFold
 
+#: Fits every source of a recipe on the window.
+FitFold = Callable[[Recipe], Path]
 #: Sources that a configuration has to name, and a search may add.
 EXTRA: Final = ("ease",)
 #: Every feed's tail.
@@ -92,8 +94,8 @@ class SourceTrials:
         bundle = self.fold.open(recipe, self.work / "search", undecided)
         pipeline, cases = build_pipeline(bundle, recipe.settings), list(self.fold.replay.cases(_USERS))
         examples = build_examples(pipeline, cases[::2], TreeInputs(bundle).of)
-        names = tuple(bundle.manifest.sources)
-        learned: LearnedRanker | None = fit_alike(TreeRanker.name, _TREES, examples, names, train)
+        names, n_trees = tuple(bundle.manifest.sources), min(_TREES, train.most_trees)
+        learned: LearnedRanker | None = fit_alike(TreeRanker.name, n_trees, examples, names, train)
         learned = learned or fit_logistic(examples, names, train.seed)
         if learned is None:
             return Trial(_PART, {"sources": list(sources)}, [0.0] * len(cases), 0.0, fitted=True)
@@ -119,7 +121,3 @@ def _clearly_better(trial: Trial, than: Trial) -> bool:
     """By more than one standard error of the paired difference."""
     gain = trial.half(1) - than.half(1)
     return bool(mean_of(gain) > gain.std() / np.sqrt(max(len(gain), 1)))
-
-
-#: Fits every source of a recipe on the window.
-FitFold = Callable[[Recipe], Path]
