@@ -130,7 +130,7 @@ def test_the_resolved_configuration_gives_the_same_version_with_nothing_left_to_
     version = str(current_version(models))
     settings = load_settings(models / version / "resolved.toml")
     assert set(settings.train.shapes) == {"cooccurrence", "als", "gfcf"}
-    assert set(settings.train.recencies) == set(RECENCIES) - {"ease"}
+    assert set(settings.train.recencies) == set(RECENCIES) - {"ease", "friends"}
     assert run(paths, tmp_path, settings).version == version
     assert hashes(tmp_path) == hashes(models)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from recommender.config import TrainSettings
+from training.models.friends import FriendsModel
 from training.models.lineup import make_models
 from training.models.parameters import RECENCIES, default_recencies
 from training.models.shapes import SHAPES, Shapes
@@ -96,7 +97,9 @@ def _climbs(asked: Search) -> list[Climb]:
     names = [*train.sources, *(EXTRA if asked.sources_open else ())]
     everything = asked.recipe.with_training(sources=tuple(names)).settings
     recencies = default_recencies(_timed(asked))
-    fed = {model.name for model in make_models(asked.replay.dataset, everything, recencies, Shapes())}
+    made = make_models(asked.replay.dataset, everything, recencies, Shapes())
+    # What a history alone does not tell is left to the choices of every run.
+    fed = {model.name for model in made if not isinstance(model, FriendsModel)}
     known = sorted(fed & {*RECENCIES}, key=lambda name: (name not in _ORDER, [*_ORDER, name].index(name), name))
     shapes = Shapes.of(train.shapes)
     climbs = []
