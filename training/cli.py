@@ -266,7 +266,7 @@ def _seconds(option: str, text: str) -> float:
         raise ConfigurationError(f"{option} {error}") from error
     found = float(seconds)  # type: ignore[arg-type]  # parse_duration gives a float for any text
     if found <= 0:
-        raise ConfigurationError(f"{option} {text} is no time at all; write 90s, 30m, 12h or 14d")
+        raise ConfigurationError(f"{option} {text} is not above 0; write 90s, 30m, 12h or 14d")
     return found
 
 

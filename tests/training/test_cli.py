@@ -137,6 +137,7 @@ def test_evaluation_writes_the_report_with_its_plot_and_prints_the_table(
     [
         (["--holdout", "two weeks"], "14d"),
         (["--holdout", "0d"], "above 0"),
+        (["--holdout", "10d", "--budget", "soon"], "--budget 'soon' is not a duration; write 90s"),
         (["--holdout", "400d"], "hold out less"),
         (["--holdout", "14d", "--test", "nowhere.parquet"], "either --test FILE or --holdout"),
         ([], "either --test FILE or --holdout"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -133,6 +134,19 @@ def test_the_resolved_configuration_gives_the_same_version_with_nothing_left_to_
     assert set(settings.train.recencies) == set(RECENCIES) - {"ease", "friends"}
     assert run(paths, tmp_path, settings).version == version
     assert hashes(tmp_path) == hashes(models)
+
+
+def test_what_a_search_found_is_told_and_its_resolved_configuration_gives_the_same_version(
+    paths: InputPaths, tmp_path: Path
+) -> None:
+    few = small_settings(sources=("cooccurrence", "own_frequency", "popularity_recent"))
+    job = NightlyJob(paths, tmp_path / "searched", few, budget_seconds=2.0)
+    searched = train(job, SilentProgress())
+    told = json.loads((tmp_path / "searched" / "run.json").read_text())["search"]
+    assert told["trials"] > 0
+    resolved = load_settings(searched.folder / "resolved.toml")
+    assert run(paths, tmp_path / "resolved", resolved).version == searched.version
+    assert hashes(tmp_path / "resolved") == hashes(tmp_path / "searched")
 
 
 def test_shapes_that_no_source_has_are_refused_by_name(paths: InputPaths, tmp_path: Path) -> None:
