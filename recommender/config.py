@@ -173,7 +173,7 @@ class TrainSettings(_Section):
     target: str = Field("purchase", description="Event type that the ranker learns to foresee.")
     sources: tuple[str, ...] = Field(
         (
-            *("cooccurrence", "als", "gfcf", "friends", "own_frequency", "content"),
+            *("cooccurrence", "als", "gfcf", "friends", "own_frequency", "content", "newcomers"),
             *("popularity_recent", "popularity_category"),
         ),
         description="Retrieval models to fit and serve; `ease` is one more.",

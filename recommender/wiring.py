@@ -44,6 +44,7 @@ from recommender.feed.sources.content import ContentSource
 from recommender.feed.sources.friends import FriendsSource
 from recommender.feed.sources.listed import CooccurrenceSource, EaseSource, GfcfSource
 from recommender.feed.sources.live_content import LiveContentSource
+from recommender.feed.sources.newcomers import NewcomersSource
 from recommender.feed.sources.own_frequency import OwnFrequencySource
 from recommender.feed.sources.popularity import CategoryPopularitySource, RecentPopularitySource
 from recommender.feed.stages import Filter, Ranker, Reranker, Source
@@ -70,6 +71,7 @@ _FADING_SOURCES: Final[dict[str, _Fading]] = {
     FriendsSource.name: FriendsSource,
     OwnFrequencySource.name: OwnFrequencySource,
     ContentSource.name: ContentSource,
+    NewcomersSource.name: NewcomersSource,
     CategoryPopularitySource.name: CategoryPopularitySource,
 }
 _SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {

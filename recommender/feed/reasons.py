@@ -18,7 +18,7 @@ from recommender.types import EVENT_TYPE_CODE, History, ReasonType
 TAIL: Final = "tail"
 _POPULAR: Final = {"popularity_recent", "popularity_category", TAIL}
 _OWN_ITEMS: Final = "own_frequency"
-_LIKENESS: Final = "content"
+_LIKENESS: Final = {"content", "newcomers"}
 
 _HIDDEN: Final = 1 << EVENT_TYPE_CODE["hide"]
 _BOUGHT: Final = 1 << EVENT_TYPE_CODE["purchase"]
@@ -72,7 +72,7 @@ def _reason(evidence: Evidence, deeds: int, item_id: str) -> Reason:
         return Reason(ReasonType.NEW_FOR_YOU if evidence.is_new else ReasonType.POPULAR_NOW)
     if deeds & _HIDDEN or not deeds & ~_NO_EVIDENCE:
         return Reason(ReasonType.NEW_FOR_YOU if evidence.is_new else ReasonType.PICKED_FOR_YOU)
-    if evidence.source == _LIKENESS:
+    if evidence.source in _LIKENESS:
         return Reason(ReasonType.SIMILAR_TO, item_id)
     if deeds & _BOUGHT:
         again = evidence.source == _OWN_ITEMS

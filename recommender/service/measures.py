@@ -33,7 +33,7 @@ COMPONENTS: Final = (
         ("source", name)
         for name in (
             *("cooccurrence", "als", "own_frequency", "content", "popularity_recent", "popularity_category"),
-            *("gfcf", "ease", "tifu", "friends", "visual", "fresh", OTHER),
+            *("gfcf", "ease", "newcomers", "friends", "tifu", "visual", OTHER),
         )
     ),
     ("merge", "merge"),

@@ -20,6 +20,7 @@ from training.inputs import read_inputs
 from training.models.content import has_content
 from training.models.cooccurrence import CooccurrenceModel, neighbour_lists
 from training.models.lineup import make_models
+from training.models.newcomers import NewcomersModel
 from training.models.parameters import default_recencies
 from training.models.popularity import PopularityModel, category_codes
 from training.models.protocol import RetrievalModel
@@ -30,6 +31,7 @@ from training.progress import SilentProgress
 NAMES = (
     *("popularity_recent", "cooccurrence", "als", "gfcf", "own_frequency", "content", "ease"),
     "popularity_category",
+    "newcomers",
 )
 
 
@@ -93,8 +95,8 @@ class TestEveryModel:
     def test_keeps_to_a_taste_where_it_knows_one(
         self, name: str, models: dict[str, RetrievalModel], dataset: Dataset
     ) -> None:
-        if name == "popularity_recent":
-            pytest.skip("popularity knows no taste")
+        if name in {"popularity_recent", "newcomers"}:
+            pytest.skip("popularity knows no taste, and there is one newcomer")
         hits = []
         for user in range(60):
             history = dataset.history(user)
@@ -205,6 +207,22 @@ def test_category_codes_know_their_parents() -> None:
 def test_models_that_a_log_cannot_feed_are_left_out() -> None:
     dataset = build(table_of([("a", "", "i", "view", 10**12), ("a", "", "j", "view", 10**12 + 1)]))
     names = {model.name for model in make_models(dataset, small_settings(), default_recencies(timed=True), Shapes())}
-    assert not names & {"content", "popularity_category"}
+    assert not names & {"content", "newcomers", "popularity_category"}
     assert not has_content(Catalogue.of_items([Item("i", price=3.0)]))
     assert has_content(Catalogue.of_items([Item("i", brand="b")]))
+
+
+def test_newcomers_are_items_that_nobody_touched_by_the_lift_of_their_kind() -> None:
+    kinds = {"lamp": "Home > Lamps", "rug": "Home > Rugs"}
+    items = [Item(f"{kind}{n}", title=f"{kind} {n}", category=path) for kind, path in kinds.items() for n in range(4)]
+    sold = [("lamp0", 9), ("lamp1", 9), ("rug0", 1)]
+    rows = [(f"u{n}", "", item, "purchase", 10**12 + n) for item, times in sold for n in range(times)]
+    table = table_of([*rows, *(("both", "", item, "purchase", 10**12) for item in ("lamp0", "rug0"))])
+    dataset = build_dataset(table, np.ones(len(table), np.bool_), Catalogue.of_items(items), {"purchase": 1.0})
+    model = NewcomersModel(Recency())
+    model.fit(dataset)
+    scores = model.score_all(dataset.history(dataset.user_ids.index("both")), dataset.now_ms)
+    named = {dataset.item_ids[row]: float(score) for row, score in enumerate(scores.tolist())}
+    assert {name for name, score in named.items() if score} == {"lamp2", "lamp3", "rug1", "rug2", "rug3"}
+    # Half of this history is lamps, but so is nearly the whole log: rugs are what is particular about it.
+    assert named["rug1"] > named["lamp2"]

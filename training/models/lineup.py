@@ -16,6 +16,7 @@ from training.models.cooccurrence import CooccurrenceModel
 from training.models.ease import EaseModel
 from training.models.friends import FriendsModel
 from training.models.gfcf import GfcfModel
+from training.models.newcomers import NewcomersModel
 from training.models.own_frequency import OwnFrequencyModel
 from training.models.parameters import default_recencies
 from training.models.popularity import CategoryPopularityModel, PopularityModel
@@ -41,11 +42,12 @@ def make_models(
         "friends": lambda: FriendsModel(recencies["friends"]),
         "own_frequency": lambda: OwnFrequencyModel(recencies["own_frequency"]),
         "content": lambda: ContentModel(train, bundle, recencies["content"]),
+        "newcomers": lambda: NewcomersModel(recencies["newcomers"]),
         "popularity_category": lambda: CategoryPopularityModel(popularity, recencies["popularity_category"]),
     }
     lacking = set()
     if not has_content(dataset.catalogue):
-        lacking.add("content")
+        lacking |= {"content", "newcomers"}
     if not (dataset.catalogue.categories != "").any():
         lacking.add("popularity_category")
     if dataset.circles is None:

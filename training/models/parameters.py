@@ -20,6 +20,7 @@ RECENCIES: dict[str, tuple[Recency, ...]] = {
     "friends": (Recency(30, 0, 100), Recency(120, 0, 300), Recency(0, 0, 300)),
     "own_frequency": (Recency(60, 0, 1_000), Recency(120, 0, 1_000), Recency(30, 0, 1_000), Recency(0, 5, 1_000)),
     "content": (Recency(30, 0, 100), Recency(0, 3, 50), Recency(0, 0, 50)),
+    "newcomers": (Recency(60, 0, 300),),
     "popularity_category": (Recency(30, 0, 300), Recency(0, 3, 100), Recency(0, 0, 100)),
 }
 UNTIMED = Recency(0, 0, 1_000)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.errors import BundleError
 from recommender.feed.rankers.calibration import Calibration
+from recommender.feed.sources.newcomers import NewcomersSource
 from recommender.types import Candidates, FeedQuery, Scores
+
+#: Below what a single event of last year leaves of a popularity.
+_LEAST: Final = 1e-9
 
 
 class SingleSourceRanker:
@@ -35,11 +41,16 @@ class SingleSourceRanker:
         self._popularity = bundle.array("popularity/recent")
 
     def score(self, query: FeedQuery, candidates: Candidates) -> Scores:
-        """float32 [n]: 1 + 1 / (1 + rank) where the source retrieved the row, else its popularity in [0, 1]."""
+        """float32 [n]: 1 + 1 / (1 + rank) where the source retrieved the row, else its popularity in [0, 1].
+
+        What has no popularity at all, for want of a history, goes by its place among the newcomers.
+        """
         del query
-        ranks = candidates.source_ranks[:, candidates.sources.index(self._source)]
-        own = 1.0 + 1.0 / (1.0 + np.maximum(ranks, 0))
-        return np.where(ranks >= 0, own, self._popularity[candidates.rows]).astype(np.float32)
+        popularity = self._popularity[candidates.rows]
+        if NewcomersSource.name in candidates.sources:
+            popularity = np.maximum(popularity, _LEAST * _by_place(candidates, NewcomersSource.name))
+        own = _by_place(candidates, self._source)
+        return np.where(own > 0, 1.0 + own, popularity).astype(np.float32)
 
     def probabilities(self, query: FeedQuery, candidates: Candidates, scores: Scores) -> Scores:
         """float32 [n] in [0, 1], NaN where the bundle tells none."""
@@ -60,3 +71,10 @@ class SingleSourceRanker:
         by_rank = np.where(candidates.source_ranks >= 0, -candidates.source_ranks.astype(np.float32), -np.inf)
         by_rank[:, column] = np.where(candidates.source_ranks[:, column] >= 0, 1.0, -np.inf)
         return by_rank.astype(np.float32)
+
+
+def _by_place(candidates: Candidates, source: str) -> Scores:
+    """float64 [n], 1 / (1 + rank) in a source's list, 0 where it did not retrieve the row."""
+    ranks = candidates.source_ranks[:, candidates.sources.index(source)]
+    places: Scores = np.where(ranks >= 0, 1.0 / (1.0 + np.maximum(ranks, 0)), 0.0)
+    return places

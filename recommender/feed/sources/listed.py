@@ -14,7 +14,7 @@ from recommender.kernels.top import best_rows, take_touched
 from recommender.types import FeedQuery, SourceResult
 
 
-class _Scratch(threading.local):
+class Scratch(threading.local):
     """Per-thread arrays as long as the catalogue: allocated once, left zeroed by every request."""
 
     def __init__(self, n_items: int) -> None:
@@ -36,7 +36,7 @@ class ListedSource:
         self._recency = recency or Recency.of(bundle.manifest.sources[self.name])
         self._type_weights = bundle.type_weights
         self._tie_ranks = bundle.tie_ranks
-        self._scratch = _Scratch(bundle.n_items)
+        self._scratch = Scratch(bundle.n_items)
 
     def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
         """At most `limit` neighbours of the history; evidence is the item that speaks loudest for each."""

@@ -69,3 +69,11 @@ class TestSingleSourceRanker(RankerContract):
     def test_a_source_that_the_bundle_lacks_is_refused(self, bundle: Bundle) -> None:
         with pytest.raises(BundleError, match="ranks by the source 'visual', which is not among its own, als, content"):
             SingleSourceRanker(bundle, "visual")
+
+    def test_what_has_no_popularity_goes_by_its_place_among_the_newcomers(self, bundle: Bundle) -> None:
+        untouched = np.flatnonzero(bundle.array("popularity/recent") == 0).astype(np.int32)[:2]
+        rows = np.concatenate((untouched, np.flatnonzero(bundle.array("popularity/recent") > 0)[:1])).astype(np.int32)
+        ranks = np.array([[-1, 5], [-1, 2], [-1, -1]], np.int32)
+        candidates = Candidates(rows, ranks.astype(np.float32), ranks, ranks, ("cooccurrence", "newcomers"))
+        scores = SingleSourceRanker(bundle, "cooccurrence").score(QUERY, candidates)
+        assert np.argsort(-scores).tolist() == [2, 1, 0]
