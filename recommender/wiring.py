@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Final, Protocol, TypeVar
 
 import numpy as np
 
 from recommender.bundle import Bundle
+from recommender.components import build_ranker, served_source
 from recommender.config import FeedSettings, Settings
 from recommender.errors import BundleError
-from recommender.features.recency import Recency
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.cutting import PageCutter
 from recommender.feed.filters.allowed import AllowedFilter
@@ -29,60 +28,20 @@ from recommender.feed.outage import Outage
 from recommender.feed.pages import FeedPages
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.rankers.expected_value import ExpectedValueRanker
-from recommender.feed.rankers.logistic import LogisticRanker
-from recommender.feed.rankers.short_history import ShortHistoryRanker
-from recommender.feed.rankers.single_source import SingleSourceRanker
-from recommender.feed.rankers.trees import TreeRanker
 from recommender.feed.receipts import ReceiptSigner
 from recommender.feed.rerankers.diverse_order import DiverseOrder
 from recommender.feed.rerankers.personal_slots import PersonalSlots
 from recommender.feed.rerankers.score_order import ScoreOrder
 from recommender.feed.similar import SimilarItems
 from recommender.feed.snapshots import SnapshotShelf
-from recommender.feed.sources.als import AlsSource
 from recommender.feed.sources.content import ContentSource
-from recommender.feed.sources.friends import FriendsSource
-from recommender.feed.sources.listed import CooccurrenceSource, EaseSource, GfcfSource
 from recommender.feed.sources.live_content import LiveContentSource
-from recommender.feed.sources.newcomers import NewcomersSource
-from recommender.feed.sources.own_frequency import OwnFrequencySource
-from recommender.feed.sources.popularity import CategoryPopularitySource, RecentPopularitySource
 from recommender.feed.stages import Filter, Ranker, Reranker, Source
 from recommender.feed.taking import SnapshotTaker
 from recommender.feed.tokens import PageTokens
 from recommender.feed.trained import TrainedRanker, TrainedSource
 from recommender.state.protocols import State
 from recommender.types import NO_TIME, Mode, Rows, Scores
-
-Component = TypeVar("Component")
-
-
-class _Fading(Protocol):
-    """Makes a source whose history fades: as the manifest says, or as it is told."""
-
-    def __call__(self, bundle: Bundle, recency: Recency | None = None) -> Source: ...
-
-
-_FADING_SOURCES: Final[dict[str, _Fading]] = {
-    CooccurrenceSource.name: CooccurrenceSource,
-    GfcfSource.name: GfcfSource,
-    EaseSource.name: EaseSource,
-    AlsSource.name: AlsSource,
-    FriendsSource.name: FriendsSource,
-    OwnFrequencySource.name: OwnFrequencySource,
-    ContentSource.name: ContentSource,
-    NewcomersSource.name: NewcomersSource,
-    CategoryPopularitySource.name: CategoryPopularitySource,
-}
-_SOURCES: Final[dict[str, Callable[[Bundle], Source]]] = {
-    **_FADING_SOURCES,
-    RecentPopularitySource.name: RecentPopularitySource,
-}
-_RANKERS: Final[dict[str, Callable[[Bundle], Ranker]]] = {
-    LogisticRanker.name: LogisticRanker,
-    SingleSourceRanker.name: SingleSourceRanker,
-    TreeRanker.name: TreeRanker,
-}
 
 
 def build_pipeline(
@@ -113,33 +72,13 @@ def build_pipeline(
     order = bundle.array("popularity/order")
     feed = settings.feed.model_copy(update={"diversity": diversity, "personal_every": 0})
     return Pipeline(
-        sources=[source_over(_known(_SOURCES, "source", name, bundle)(bundle)) for name in bundle.manifest.sources],
+        sources=[source_over(served_source(bundle, name)) for name in bundle.manifest.sources],
         filters=_filters(catalogue, settings),
         ranker=ranker or build_ranker(bundle),
         reranker=reranker or _reranker(_score_order(bundle, feed), catalogue, feed),
         tail=order,
         source_limit=settings.feed.source_limit,
     )
-
-
-def build_source(bundle: Bundle, name: str, recency: Recency) -> Source:
-    """One source of a bundle with another recency than the manifest's, so that recencies can be compared offline.
-
-    Raises:
-        BundleError: No source of that name takes a recency.
-    """
-    source: Source = _known(_FADING_SOURCES, "source", name, bundle)(bundle, recency)
-    return source
-
-
-def build_ranker(bundle: Bundle) -> Ranker:
-    """The ranker that the bundle names.
-
-    Raises:
-        BundleError: This build does not have it, or not over these inputs.
-    """
-    ranker: Ranker = _known(_RANKERS, "ranker", bundle.manifest.ranker["name"], bundle)(bundle)
-    return ShortHistoryRanker(ranker, bundle) if "short" in bundle.manifest.ranker else ranker
 
 
 def build_reranker(bundle: Bundle, settings: FeedSettings) -> Reranker:
@@ -280,14 +219,6 @@ def _reranker(
     if new_content is not None and new_content.shape == new_vectors.shape:
         new_vectors = new_content
     return DiverseOrder(score_order, catalogue, vectors, settings, new_vectors)
-
-
-def _known(known: Mapping[str, Component], kind: str, name: str, bundle: Bundle) -> Component:
-    if name not in known:
-        raise BundleError(
-            f"bundle {bundle.folder} names the {kind} {name!r}, this build has {', '.join(known)}: train it again"
-        )
-    return known[name]
 
 
 def _fingerprint(bundle: Bundle) -> str:

@@ -13,8 +13,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from recommender.bundle import Manifest, open_bundle
+from recommender.components import build_ranker
 from recommender.types import Mode, Scores
-from recommender.wiring import build_pipeline, build_ranker
+from recommender.wiring import build_pipeline
 from training.dataset import Dataset
 from training.models.lineup import make_models
 from training.models.parameters import default_recencies

@@ -7,10 +7,11 @@ from typing import Any, Final
 import numpy as np
 
 from recommender.bundle import open_bundle
+from recommender.components import build_ranker
 from recommender.config import Settings
 from recommender.logs import EventTable
 from recommender.types import DAY_MS, Mask
-from recommender.wiring import build_pipeline, build_ranker
+from recommender.wiring import build_pipeline
 from training.build import Built
 from training.evaluation.reliability import Chances, reliability
 from training.progress import Progress

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from recommender.bundle import open_bundle
+from recommender.components import build_ranker
 from recommender.config import Settings
-from recommender.wiring import build_pipeline, build_ranker, build_reranker
+from recommender.wiring import build_pipeline, build_reranker
 from training.build import Built
 from training.evaluation.bootstrap import bootstrap
 from training.evaluation.figures import comparison_figure, interval_figure, rounded

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender.bundle import Bundle, Manifest, open_bundle
+from recommender.components import build_ranker
 from recommender.feed.pipeline import Pipeline
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.rankers.trees import TreeInputs
 from recommender.feed.stages import Ranker
-from recommender.wiring import build_pipeline, build_ranker
+from recommender.wiring import build_pipeline
 from training.models.parameters import recency_of, recency_parameters
 from training.progress import Progress
 from training.publish import finish_bundle

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from recommender.bundle import Bundle
+from recommender.components import build_source
 from recommender.features.recency import Recency
-from recommender.wiring import build_pipeline, build_source
+from recommender.wiring import build_pipeline
 from training.models.lineup import fit_model
 from training.models.parameters import RECENCIES, default_recencies, recency_of, recency_parameters
 from training.models.protocol import RetrievalModel

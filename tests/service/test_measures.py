@@ -6,7 +6,7 @@ import re
 import grpc
 import pytest
 
-from recommender import wiring
+from recommender import components
 from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2
 from recommender.bundle import Bundle
 from recommender.config import Settings
@@ -65,7 +65,7 @@ def test_every_method_code_degradation_and_reason_is_counted_under_its_own_name(
 
 
 def test_every_component_of_the_wiring_is_counted_under_its_own_name(bundle: Bundle) -> None:
-    assert set(wiring._SOURCES) <= names_of("source")
-    assert set(wiring._RANKERS) <= names_of("rank")
+    assert set(components._SOURCES) <= names_of("source")
+    assert set(components._RANKERS) <= names_of("rank")
     assert {each.name for each in wiring._filters(Catalogue(bundle), Settings())} <= names_of("filter")
     assert wiring.build_pipeline(bundle, Settings()).reranker.name in names_of("rerank")

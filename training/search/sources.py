@@ -11,7 +11,8 @@ import numpy as np
 
 from recommender.feed.rankers.trees import TreeInputs, TreeRanker
 from recommender.types import Candidates, Rows
-from recommender.wiring import build_pipeline, build_ranker
+from recommender.components import build_ranker
+from recommender.wiring import build_pipeline
 from training.models.parameters import recency_of, recency_parameters
 from training.ranking.choose import mean_of, ranker_ndcg
 from training.ranking.examples import build_examples

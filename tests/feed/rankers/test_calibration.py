@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.bundle import Bundle, BundleWriter, open_bundle
+from recommender.components import build_ranker
 from recommender.errors import BundleError
 from recommender.feed.rankers.calibration import Calibration
 from recommender.types import Candidates, Scores
-from recommender.wiring import build_ranker
 from tests.feed.rankers.contract import COLUMNS, QUERY
 from tests.feed.rankers.weights import with_logistic_ranker
 from tests.worlds import write_tiny_bundle

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender.bundle import Bundle
+from recommender.components import build_ranker
 from recommender.errors import BundleError
 from recommender.feed.catalogue import Catalogue
 from recommender.feed.item_values import medians_by_category, value_of
 from recommender.feed.rankers.expected_value import ExpectedValueRanker, parted
 from recommender.feed.views import FeedRequest
 from recommender.types import Item
-from recommender.wiring import build_ranker
 from tests.feed.rankers.contract import QUERY, RankerContract
 from tests.feed.rankers.test_calibration import knots, some_candidates, with_calibration
 from tests.feed.rankers.weights import with_logistic_ranker

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from recommender.bundle import Bundle, BundleWriter, open_bundle
+from recommender.components import build_ranker
 from recommender.errors import BundleError
 from recommender.feed.rankers.short_history import ShortHistoryRanker
 from recommender.feed.rankers.single_source import SingleSourceRanker
 from recommender.feed.rankers.trees import TreeInputs, TreeRanker
 from recommender.types import Candidates, FeedQuery, History, Scores
-from recommender.wiring import build_ranker
 from tests.feed.rankers.contract import COLUMNS, QUERY, RankerContract
 from tests.worlds import NOW_MS, write_tiny_bundle
 
