@@ -6,7 +6,7 @@ import re
 import grpc
 import pytest
 
-from recommender import components
+from recommender import components, wiring
 from recommender.api.v1 import catalog_pb2, events_pb2, feed_pb2, models_pb2, privacy_pb2
 from recommender.bundle import Bundle
 from recommender.config import Settings
