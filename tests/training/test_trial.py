@@ -23,7 +23,7 @@ KEYS = {
     "windowshop", "windowshop_dense", "random", "popularity", "popularity_recent", "own_frequency", "als",
     "cooccurrence", "content",
     "popularity_category",
-    "gfcf", "als_stored",
+    "gfcf", "als_stored", "newcomers",
 }  # fmt: skip
 
 

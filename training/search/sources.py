@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from recommender.components import build_ranker
 from recommender.feed.rankers.trees import TreeInputs, TreeRanker
 from recommender.types import Candidates, Rows
-from recommender.components import build_ranker
 from recommender.wiring import build_pipeline
 from training.models.parameters import recency_of, recency_parameters
 from training.ranking.choose import mean_of, ranker_ndcg
