@@ -27,8 +27,8 @@ from training.teaching import UNDECIDED, FittedFold
 FitFold = Callable[[Recipe], Path]
 #: Sources that a configuration has to name, and a search may add.
 EXTRA: Final = ("ease",)
-#: Every feed's tail.
-_ALWAYS: Final = "popularity_recent"
+#: Every feed's tail, and what alone knows of items that nobody touched yet, which a window can hardly miss.
+_ALWAYS: Final = frozenset({"popularity_recent", "content", "newcomers"})
 _PART: Final = "sources"
 _USERS: Final = 1_500
 _TREES: Final = 150
@@ -62,7 +62,7 @@ class SourceTrials:
         if best is None:
             return usual
         kept, own = usual, best.told
-        for name in sorted({*usual} & {*own} - {_ALWAYS}, key=lambda name: (own[name], name)):
+        for name in sorted({*usual} & {*own} - _ALWAYS, key=lambda name: (own[name], name)):
             others = tuple(each for each in kept if each != name)
             if own[name] > _OWN_SHARE or len(others) < 2:
                 continue
