@@ -303,7 +303,7 @@ def test_the_smallest_logs_give_a_bundle_that_serves(rows: list[LoggedRow], tmp_
 
 
 def test_old_versions_are_removed_but_never_the_live_one(paths: InputPaths, tmp_path: Path) -> None:
-    settings = small_settings()
+    settings = small_settings(sources=("cooccurrence", "popularity_recent"), most_trees=10)
     few = settings.model_copy(update={"bundle": settings.bundle.model_copy(update={"keep_versions": 1})})
     ends = [START_MS + (DAYS - days) * DAY_MS for days in (2, 1, 0)]
     published = [run(paths, tmp_path, few, now_ms=end) for end in ends]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recommender.config import Settings
 from recommender.errors import ConfigurationError, InputError
 from recommender.logs import EdgeRow, LoggedRow, write_edges, write_events
 from recommender.types import DAY_MS
@@ -34,6 +35,10 @@ def run(folder: Path, rows: list[LoggedRow] | None = None, **changes: Any) -> di
     request = replace(request, slate_curve=True)
     evaluate(replace(request, **changes), SilentProgress())
     return dict(json.loads((folder / "report.json").read_text()))
+
+
+def _few_sources() -> Settings:
+    return small_settings(sources=("cooccurrence", "popularity_recent"), most_trees=10)
 
 
 @pytest.fixture(scope="module")
@@ -156,9 +161,8 @@ def _unlisted(folder: Path, rows: list[LoggedRow], edges: list[EdgeRow]) -> Inpu
 
 
 def test_several_cuts_and_seeds_are_pooled_and_told_one_by_one(tmp_path: Path) -> None:
-    settings = small_settings(sources=("cooccurrence", "popularity_recent"), most_trees=10)
     report = run(
-        tmp_path, settings=settings, cuts=2, seeds=2, holdout_seconds=7 * 86_400.0, ablate=("sources",),
+        tmp_path, settings=_few_sources(), cuts=2, seeds=2, holdout_seconds=7 * 86_400.0, ablate=("sources",),
         baselines=frozenset({"popularity"}),
     )  # fmt: skip
     runs = report["runs"]
@@ -213,7 +217,8 @@ def test_users_folded_in_and_users_stored_are_told_apart(report: dict[str, Any])
 
 
 def test_novel_only_shows_nothing_that_was_touched_and_counts_what_it_took_out(tmp_path: Path) -> None:
-    report = run(tmp_path, novel_only=True)
+    sources = ("cooccurrence", "own_frequency", "popularity_recent")
+    report = run(tmp_path, novel_only=True, settings=small_settings(sources=sources), slate_curve=False)
     assert report["protocol"]["removed_targets"] > 0
     assert report["protocol"]["mode"] == "discover"
     assert report["models"]["own_frequency"]["ndcg@20"]["mean"] < 0.2
@@ -236,7 +241,7 @@ def test_cold_without_a_catalogue_is_refused(tmp_path: Path) -> None:
     cut = START_MS + (DAYS - 10) * DAY_MS
     fresh = [replace(row, item_id="new") for row in small_rows() if (row.time_ms or 0) >= cut]
     with pytest.raises(InputError, match="--items"):
-        run(tmp_path, [*small_rows(), *fresh], cold=True)
+        run(tmp_path, [*small_rows(), *fresh], cold=True, settings=_few_sources())
 
 
 def test_a_test_file_names_users_and_items_as_it_likes(tmp_path: Path) -> None:
@@ -246,6 +251,7 @@ def test_a_test_file_names_users_and_items_as_it_likes(tmp_path: Path) -> None:
     report = run(
         tmp_path, [row for row in rows if (row.time_ms or 0) < cut],
         test=tmp_path / "test.parquet", holdout_seconds=None,
+        settings=_few_sources(), baselines=frozenset({"random"}), slate_curve=False,
     )  # fmt: skip
     assert report["protocol"]["scheme"] == "last_event"
     assert report["protocol"]["window_ms"] is None
