@@ -1,4 +1,4 @@
-"""Which components a feed is made of, listed plainly; the only place that knows them all."""
+"""What a feed is made of: the bundle's sources and ranker, filters, order, state."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from training.models.parameters import default_recencies
 from training.models.protocol import RetrievalModel
 from training.models.shapes import Shapes
 
-#: Sources that serve all of what they know: histories, the user's or others', and popularity's order.
-_WHOLE: Final = frozenset({"own_frequency", "friends", "popularity_recent", "popularity_category"})
+#: Sources that score as exactly as they know: histories, the user's or others', kinds of items, popularity's order.
+_WHOLE: Final = frozenset({"own_frequency", "friends", "newcomers", "popularity_recent", "popularity_category"})
 _NEIGHBOURS: Final = 500
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recommender.bundle import BundleWriter
+from recommender.components import build_ranker
 from recommender.features.recency import Recency
 from recommender.types import FeedQuery, History, Item
 from recommender.wiring import build_pipeline
@@ -135,6 +137,13 @@ def test_what_is_served_is_the_head_of_what_is_dense(tmp_path: Path, dataset: Da
         np.testing.assert_allclose(
             candidates.source_scores[own, column], dense[candidates.rows[own]], rtol=2e-3, atol=1e-5, err_msg=model.name
         )
+    # Newcomers keep the order of their own source, whatever the ranker that was learnt says of them.
+    ranks = candidates.source_ranks.copy()
+    ranks[:, candidates.sources.index("newcomers")] = -1
+    ranks[:5, candidates.sources.index("newcomers")] = (3, 1, 4, 0, 2)
+    scores = build_ranker(bundle).score(query, replace(candidates, source_ranks=ranks))
+    assert bundle.manifest.ranker["name"] != "single_source"
+    assert (np.diff(scores[[3, 1, 4, 0, 2]]) <= 0).all()
     # The whole pipeline over dense sources then ranks the same rows by the same inputs.
     over = dense_over({model.name: model for model in made}, bundle.tie_ranks)
     found = build_pipeline(bundle, settings, source_over=over).candidates(query)

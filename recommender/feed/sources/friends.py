@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency
+from recommender.feed.sources.scratch import Scratch
 from recommender.feed.stages import EvidenceKind
 from recommender.kernels.circles import sum_histories
 from recommender.kernels.top import best_rows, take_touched
 from recommender.types import FeedQuery, SourceResult
-
-
-class _Scratch(threading.local):
-    """Per-thread arrays as long as the catalogue: allocated once, left zeroed by every request."""
-
-    def __init__(self, n_items: int) -> None:
-        self.sums = np.zeros(n_items, np.float32)
-        self.touched = np.zeros(n_items, np.int32)
 
 
 class FriendsSource:
@@ -42,7 +33,7 @@ class FriendsSource:
         self._type_weights = bundle.type_weights.view()
         self._type_weights.flags.writeable = False
         self._tie_ranks = bundle.tie_ranks
-        self._scratch = _Scratch(bundle.n_items)
+        self._scratch = Scratch(bundle.n_items)
 
     def retrieve(self, query: FeedQuery, limit: int) -> SourceResult:
         """At most `limit` rows that the circle turned to."""

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-
-import numpy as np
-
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency, history_weights
+from recommender.feed.sources.scratch import Scratch
 from recommender.feed.stages import EvidenceKind
 from recommender.kernels.neighbours import sum_lists
 from recommender.kernels.top import best_rows, take_touched
 from recommender.types import FeedQuery, SourceResult
-
-
-class Scratch(threading.local):
-    """Per-thread arrays as long as the catalogue: allocated once, left zeroed by every request."""
-
-    def __init__(self, n_items: int) -> None:
-        self.sums = np.zeros(n_items, np.float32)
-        self.best = np.zeros(n_items, np.float32)
-        self.evidence = np.zeros(n_items, np.int32)
-        self.touched = np.zeros(n_items, np.int32)
 
 
 class ListedSource:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender.bundle import Bundle
 from recommender.features.recency import Recency, history_weights
-from recommender.feed.sources.listed import Scratch
+from recommender.feed.sources.scratch import Scratch
 from recommender.feed.stages import EvidenceKind
 from recommender.kernels.postings import score_postings
 from recommender.kernels.top import best_rows, take_touched
